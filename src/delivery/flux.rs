@@ -353,8 +353,7 @@ fn notifications(sync: &SyncSpec, name: &str) -> Vec<Value> {
 
 /// Whether an API group is Flux's or flux-operator's.
 pub fn is_group(group: &str) -> bool {
-    let mut suffixes = CONVENTIONS.group_suffixes.iter();
-    suffixes.any(|suffix| group.ends_with(suffix))
+    CONVENTIONS.has_group(group)
 }
 
 /// Says why a tenant may not have an object of Flux: it acts as Flux itself, or names a namespace

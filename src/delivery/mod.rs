@@ -11,7 +11,7 @@ mod survey;
 
 pub use crate::spec::fleet::Engine;
 pub use applied::AppliedPath;
-pub use survey::{KustomizationFiles, RepositorySurvey, may_say};
+pub use survey::{KustomizationFiles, RepositorySurvey, is_kustomization_file, may_say};
 
 use crate::kube::ObjectId;
 use crate::spec::fleet::{Artifacts, ClusterSpec, FleetSpec};
@@ -146,6 +146,14 @@ pub const fn conventions(engine: Engine) -> &'static Conventions {
     }
 }
 
+impl Conventions {
+    /// Whether an API group is the engine's.
+    pub fn has_group(&self, group: &str) -> bool {
+        let mut suffixes = self.group_suffixes.iter();
+        suffixes.any(|suffix| group.ends_with(suffix))
+    }
+}
+
 /// Returns the engine that a fleet is delivered by.
 pub fn engine_of(fleet: &FleetSpec) -> Engine {
     fleet
@@ -157,10 +165,7 @@ pub fn engine_of(fleet: &FleetSpec) -> Engine {
 
 /// Whether an API group is an engine's.
 pub fn is_engine_group(group: &str) -> bool {
-    ENGINES
-        .iter()
-        .flat_map(|engine| engine.group_suffixes)
-        .any(|suffix| group.ends_with(suffix))
+    ENGINES.iter().any(|engine| engine.has_group(group))
 }
 
 /// Whether an engine reads a label or annotation.

@@ -91,7 +91,8 @@ pub fn may_say(path: &str, text: &[u8]) -> bool {
         || has(argo::GROUP)
 }
 
-fn is_kustomization_file(path: &str) -> bool {
+/// Whether kustomize reads a file of this name as a kustomization.
+pub fn is_kustomization_file(path: &str) -> bool {
     let file = path.rsplit('/').next().unwrap_or_default();
     KUSTOMIZATION_NAMES.contains(&file)
 }

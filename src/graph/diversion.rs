@@ -1,6 +1,6 @@
 //! Objects that send what is meant for one Service or address somewhere else.
 
-use super::object::{InputKind, Origin};
+use super::object::Origin;
 use crate::document::TreeValue;
 use crate::kube::ObjectId;
 use crate::kube::labels::{items, text};
@@ -51,8 +51,7 @@ impl ChosenEndpoints {
                 .for_each(&mut add);
         }
 
-        let live = matches!(origin.input, InputKind::Snapshot | InputKind::Applied);
-        let of_selector = live && id.kind == "Endpoints" && has_trigger(metadata);
+        let of_selector = origin.input.is_live() && id.kind == "Endpoints" && has_trigger(metadata);
         (!addresses.is_empty() && !of_selector).then(|| Self {
             id: id.clone(),
             addresses,

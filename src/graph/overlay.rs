@@ -1,6 +1,7 @@
 //! Kustomize overlays: which documents they are, and how they change the objects that they list.
 
 use super::gitops::patches;
+use crate::delivery::is_kustomization_file;
 use crate::document::{Node, NodeValue, TreeValue};
 use crate::kube::labels::{items, texts};
 use crate::source::{Span, parent};
@@ -37,17 +38,10 @@ pub fn patches<T: TreeValue>(node: &T) -> Vec<&str> {
     all
 }
 
-/// The name of a file without its folders.
-fn file_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}
-
 /// Whether a document is a Kustomize overlay: by its group, or by its file's name if it states no
 /// kind.
 pub(super) fn is_kustomization(path: &str, root: &Node) -> bool {
-    let named =
-        ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&file_name(path));
-    is_overlay(root) || (named && root.get("kind").is_none())
+    is_overlay(root) || (is_kustomization_file(path) && root.get("kind").is_none())
 }
 
 /// The field by which an overlay changes the objects that it lists, and its span; `None` if it

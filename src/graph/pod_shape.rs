@@ -8,7 +8,7 @@ use super::object::Origin;
 use super::workload::Workload;
 use crate::document::{TreeValue, View};
 use crate::kube::ObjectId;
-use crate::kube::labels::{Labels, items};
+use crate::kube::labels::{Labels, is_true, items};
 use crate::source::Span;
 use crate::value::Text;
 
@@ -108,12 +108,7 @@ impl<'t, T: TreeValue> Found<'t, T> {
     /// Reads the fields of a pod or a container that stand by themselves.
     fn spread(&mut self, node: &'t T) {
         let text = |key: &str| node.member(key).and_then(TreeValue::text);
-        let is_true = |key: &str| {
-            matches!(
-                node.member(key).map(TreeValue::view),
-                Some(View::Bool(true))
-            )
-        };
+        let is_true = |key: &str| is_true(node.member(key));
 
         for key in ["hostPID", "hostIPC"] {
             if is_true(key) {

@@ -1,5 +1,6 @@
 //! Quotas of namespaces, of Kubernetes and of other tools; and what bounds the API server's time.
 
+use super::ACCOUNTS_OF;
 use super::object::Origin;
 use super::rbac::Subject;
 use crate::document::{TreeValue, View};
@@ -44,9 +45,8 @@ pub enum Enforcer {
 pub enum QuotaScope {
     /// Every pod.
     EveryPod,
-    /// The pods whose priority class meets these requirements alone. The key of each is
-    /// `PriorityClass`.
-    PriorityClass(Vec<Requirement>),
+    /// The pods whose priority class this selects, alone. The only key is `PriorityClass`.
+    PriorityClass(Selector),
     /// Other pods.
     Some,
 }
@@ -66,7 +66,8 @@ pub enum Governed {
 }
 
 impl Quota {
-    /// Reads a quota of Kubernetes or of another tool; `None` for an object that is none.
+    /// Reads the quotas that an object sets, of Kubernetes or of another tool. An object of any other
+    /// kind sets no quota.
     ///
     /// Sources: kubernetes.io/docs/concepts/policy/resource-quotas; OpenShift, "Resource quotas
     /// across multiple projects"; the CRDs of HNC, Capsule and KubeSphere.
@@ -132,13 +133,13 @@ impl Quota {
             }
             ("quota.kubesphere.io", "ResourceQuota") => {
                 let labels = Labels::of(spec.and_then(|spec| spec.member("selector")));
-                let labels: Vec<_> = labels
+                let pairs = labels
                     .iter()
-                    .flat_map(|(key, value)| Selector::equal(key, value).0)
-                    .collect();
-                match labels.is_empty() {
+                    .map(|(key, value)| (key.as_str(), value.as_str()));
+                let labels = Selector::labels(pairs);
+                match labels.is_everything() {
                     true => Vec::new(),
-                    false => of(inner(), Governed::labelled(Selector(labels))),
+                    false => of(inner(), Governed::labelled(labels)),
                 }
             }
             _ => Vec::new(),
@@ -181,9 +182,9 @@ impl Quota {
     /// Whether it counts the pods of a priority class.
     pub fn counts_priority_class(&self, class: &str) -> bool {
         match &self.scope {
-            QuotaScope::PriorityClass(requirements) => {
+            QuotaScope::PriorityClass(selector) => {
                 let labels = Labels::new([(PRIORITY_CLASS.into(), class.into())]);
-                Selector(requirements.clone()).matches(&labels)
+                selector.matches(&labels)
             }
             QuotaScope::EveryPod | QuotaScope::Some => false,
         }
@@ -291,7 +292,7 @@ fn scope<T: TreeValue>(spec: Option<&T>) -> QuotaScope {
         });
     }
 
-    QuotaScope::PriorityClass(requirements)
+    QuotaScope::PriorityClass(Selector(requirements))
 }
 
 /// The namespaces that OpenShift's selector selects; `None` if it selects none, or cannot be read.
@@ -374,7 +375,7 @@ fn flow_subject<T: TreeValue>(node: &T) -> Option<Subject> {
             let namespace = text(node.member("serviceAccount"), "namespace")?;
             match name("serviceAccount")? {
                 all if all == "*" => {
-                    let group = format!("system:serviceaccounts:{namespace}");
+                    let group = format!("{ACCOUNTS_OF}{namespace}");
                     Some(Subject::Group(group.into()))
                 }
                 account => Some(Subject::ServiceAccount(namespace, account)),

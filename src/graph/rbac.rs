@@ -5,6 +5,7 @@
 //! `auth/rbac/validation/policy_comparator.go` (covering), and
 //! `pkg/controller/clusterroleaggregation` (aggregation).
 
+use super::ACCOUNTS_OF;
 use super::object::{InputKind, Origin};
 use crate::document::TreeValue;
 use crate::kube::ObjectId;
@@ -270,7 +271,7 @@ impl Subject {
             Self::Group(_) => vec!["system:authenticated".into()],
             Self::ServiceAccount(namespace, _) => vec![
                 "system:serviceaccounts".into(),
-                format!("system:serviceaccounts:{namespace}").into(),
+                format!("{ACCOUNTS_OF}{namespace}").into(),
                 "system:authenticated".into(),
             ],
         }

@@ -261,9 +261,9 @@ impl StorageClass {
                 shared.then_some((*parameter, value))
             });
 
-        let is_default = ["storageclass.kubernetes.io/is-default-class"]
-            .iter()
-            .any(|key| text(annotations, key).as_deref() == Some("true"));
+        let is_default = text(annotations, "storageclass.kubernetes.io/is-default-class")
+            .as_deref()
+            == Some("true");
         Self {
             is_default,
             shared_by,

@@ -5,7 +5,7 @@ use super::object::Origin;
 use super::storage::InlineVolume;
 use crate::document::{TreeValue, View};
 use crate::kube::ObjectId;
-use crate::kube::labels::{Labels, Selector, items, texts};
+use crate::kube::labels::{Labels, Selector, is_true, items, texts};
 use crate::netpol::Protocol;
 use crate::source::Span;
 use crate::value::Text;
@@ -109,10 +109,6 @@ impl Workload {
             id,
         }
     }
-}
-
-fn is_true<T: TreeValue>(node: Option<&T>) -> bool {
-    matches!(node.map(TreeValue::view), Some(View::Bool(true)))
 }
 
 /// The ports that the containers of a pod name.
@@ -267,15 +263,16 @@ impl Service {
     pub fn of<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Self {
         let spec = node.member("spec");
         let selector = Labels::of(spec.and_then(|s| s.member("selector")));
-        let requirements: Vec<_> = selector
-            .iter()
-            .flat_map(|(k, v)| Selector::equal(k, v).0)
-            .collect();
+        let selector = Selector::labels(
+            selector
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.as_str())),
+        );
 
         let ips = items(spec.and_then(|s| s.member("externalIPs"))).iter();
         let name = spec.and_then(|s| s.member("externalName"));
         Self {
-            selector: (!requirements.is_empty()).then_some(Selector(requirements)),
+            selector: (!selector.is_everything()).then_some(selector),
             external_ips: ips
                 .filter_map(|ip| Some((ip.text()?.into(), ip.span())))
                 .collect(),

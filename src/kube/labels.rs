@@ -20,7 +20,7 @@ impl Labels {
         labels
     }
 
-    /// The strings of a mapping; nothing where it is none.
+    /// The strings of a mapping; empty if the node is not a mapping.
     pub fn of<T: TreeValue>(node: Option<&T>) -> Self {
         let Some(View::Map(entries)) = node.map(TreeValue::view) else {
             return Self::default();
@@ -253,6 +253,32 @@ fn expression(key: &Text, operator: &'static str, values: &[Text]) -> Value {
         entries.push((Text::new_static("values"), values.into()));
     }
     entries.into()
+}
+
+/// The node at a path of fields.
+pub fn at<'t, T: TreeValue>(node: &'t T, path: &[&str]) -> Option<&'t T> {
+    path.iter().try_fold(node, |node, key| node.member(key))
+}
+
+/// Whether a node is the boolean `true`.
+pub fn is_true<T: TreeValue>(node: Option<&T>) -> bool {
+    matches!(node.map(TreeValue::view), Some(View::Bool(true)))
+}
+
+/// Every text under one of some keys, at any depth.
+pub fn texts_under<'t, T: TreeValue>(node: &'t T, keys: &[&str], found: &mut Vec<&'t str>) {
+    match node.view() {
+        View::Map(entries) => {
+            for (name, value) in entries.iter().map(T::split) {
+                match value.text() {
+                    Some(text) if keys.contains(&name) => found.push(text),
+                    _ => texts_under(value, keys, found),
+                }
+            }
+        }
+        View::Seq(items) => items.iter().for_each(|item| texts_under(item, keys, found)),
+        _ => {}
+    }
 }
 
 /// The text of a field.

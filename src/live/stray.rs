@@ -3,7 +3,7 @@
 use super::desired::Desired;
 use super::drift::Manager;
 use super::status::text;
-use crate::graph::rbac;
+use crate::graph::{ACCOUNTS_OF, rbac};
 use crate::kube::names::{OWNER_LABEL, TENANT_LABEL};
 use crate::kube::{ObjectId, kinds};
 use crate::netpol::{Dialect, Direction};
@@ -180,7 +180,7 @@ fn tenant_of_subject(wanted: &Desired, subject: &Value) -> Option<u32> {
 
     match text(subject, &["kind"]) {
         "ServiceAccount" => wanted.home(text(subject, &["namespace"])),
-        "Group" => holder("group").or_else(|| wanted.home(after("system:serviceaccounts:")?)),
+        "Group" => holder("group").or_else(|| wanted.home(after(ACCOUNTS_OF)?)),
         "User" => holder("user").or_else(|| {
             let account = after("system:serviceaccount:")?;
             wanted.home(account.split(':').next()?)

@@ -1,13 +1,13 @@
 //! The reader of the groups by which the API server asks others: admission policies, webhooks,
 //! aggregated APIs and conversions.
 
-use super::other_grants::{service_in_url, texts_under};
+use super::other_grants::service_in_url;
 use super::{Facts, ObjectRef};
 use crate::document::TreeValue;
 use crate::graph::Origin;
 use crate::graph::admission_policy::{AdmissionPolicy, AdmissionPolicyBinding, GROUP};
 use crate::kube::ObjectId;
-use crate::kube::labels::items;
+use crate::kube::labels::{items, texts_under};
 use crate::value::Text;
 
 /// What serves the API server from within the cluster: a webhook, an aggregated API, a conversion.
@@ -80,7 +80,7 @@ pub fn hooks<T: TreeValue>(object: &ObjectRef, node: &T) -> Vec<WebhookService> 
         }
         ("kyverno.io" | "policies.kyverno.io" | "externaldata.gatekeeper.sh", _) => {
             let mut urls = Vec::new();
-            texts_under(node, "url", &mut urls);
+            texts_under(node, &["url"], &mut urls);
             let named = urls.into_iter().filter_map(service_in_url);
             named.filter(|name| *name != object.id.namespace).collect()
         }

@@ -14,7 +14,7 @@ pub fn frozen<T: TreeValue>(object: &ObjectRef, node: &T) -> Option<Unevaluated>
         return None;
     }
 
-    let (mark, span) = left_alone(node.member("metadata"))?;
+    let (mark, span) = find_mark(node.member("metadata"), MarkEffect::freezes)?;
     Some(Unevaluated {
         id: object.id.clone(),
         reason: mark.to_string(),
@@ -62,8 +62,8 @@ pub fn not_applied<T: TreeValue>(id: &ObjectId, node: &T, input: InputKind) -> O
     if let Some(reason) = short_lived(id, &annotation) {
         return Some(reason);
     }
-    if let Some((mark, _)) =
-        left_alone(metadata).filter(|(mark, _)| mark.effect == MarkEffect::NotApplied)
+    if let Some((mark, _)) = find_mark(metadata, MarkEffect::freezes)
+        .filter(|(mark, _)| mark.effect == MarkEffect::NotApplied)
     {
         return Some(format!("Flux does not apply it ({mark})"));
     }
@@ -120,11 +120,14 @@ fn short_lived<'t>(id: &ObjectId, annotation: &impl Fn(&str) -> Option<&'t str>)
         .then(|| format!("it is a hook of {tool}, and not there for good ({key}: {value})"))
 }
 
-/// The mark by which an engine leaves an object as it is, and its span. The mark is an annotation or
-/// a label; upper and lower case of its value count the same.
-fn left_alone<T: TreeValue>(metadata: Option<&T>) -> Option<(&'static EngineMark, Option<Span>)> {
+/// The first mark of an engine with a wanted effect, and its span. The mark is an annotation or a
+/// label; upper and lower case of its value count the same.
+pub fn find_mark<T: TreeValue>(
+    metadata: Option<&T>,
+    is_wanted: impl Fn(MarkEffect) -> bool,
+) -> Option<(&'static EngineMark, Option<Span>)> {
     let mut marks = all_marks()
-        .filter(|mark| mark.effect.freezes())
+        .filter(|mark| is_wanted(mark.effect))
         .flat_map(|mark| ["annotations", "labels"].map(|at| (mark, at)));
     marks.find_map(|(mark, at)| {
         let node = metadata?.member(at)?.member(mark.key)?;

@@ -9,6 +9,7 @@ use super::{Facts, ObjectRef};
 use crate::document::{TreeValue, View};
 use crate::graph::Origin;
 use crate::kube::ObjectId;
+use crate::kube::labels::at;
 
 /// Where a kind holds objects.
 struct Wrapper {
@@ -165,10 +166,6 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
     for path in wrapper.paths {
         walk(facts, object, node, path, wrapper.template);
     }
-}
-
-fn at<'t, T: TreeValue>(node: &'t T, path: &[&str]) -> Option<&'t T> {
-    path.iter().try_fold(node, |node, key| node.member(key))
 }
 
 /// Follows a path to the objects within, through lists.

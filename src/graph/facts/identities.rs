@@ -3,7 +3,7 @@
 use super::{Facts, ObjectRef};
 use crate::document::{TreeValue, View};
 use crate::graph::identity::{BorrowedIdentity, IdentityAssociation, Lender};
-use crate::kube::labels::text;
+use crate::kube::labels::{is_true, text};
 use crate::source::Span;
 use crate::value::Text;
 
@@ -29,8 +29,9 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bo
         ("notification.toolkit.fluxcd.io", "Provider") => reader.flux_provider(spec),
         ("external-secrets.io", "SecretStore" | "ClusterSecretStore") => reader.store(spec),
         ("kyverno.io" | "policies.kyverno.io", _) => reader.kyverno(spec),
-        ("monitoring.coreos.com", kind) => return reader.scraper(kind, spec),
-        ("operator.victoriametrics.com", kind) => return reader.scraper(kind, spec),
+        ("monitoring.coreos.com" | "operator.victoriametrics.com", kind) => {
+            return reader.scraper(kind, spec);
+        }
         ("aadpodidentity.k8s.io", "AzurePodIdentityException") => {
             reader.borrow(
                 Lender::Node,
@@ -139,9 +140,10 @@ impl Reader<'_> {
             self.borrow(lender, "logs in to its store", span);
         }
 
-        for (kind, field) in [("aws", "auth"), ("gcpsm", "auth")] {
+        for kind in ["aws", "gcpsm"] {
             let store = provider.member(kind);
-            if let Some(store) = store.filter(|store| namespaced && store.member(field).is_none()) {
+            if let Some(store) = store.filter(|store| namespaced && store.member("auth").is_none())
+            {
                 let lender = Lender::Program("External Secrets Operator");
                 self.borrow(lender, "reads its store", store.span());
             }
@@ -175,7 +177,7 @@ impl Reader<'_> {
             "Prometheus" | "PrometheusAgent" | "VMAgent" => {
                 let access = spec.member("arbitraryFSAccessThroughSMs");
                 let deny = access.and_then(|access| access.member("deny"));
-                let denies = matches!(deny.map(TreeValue::view), Some(View::Bool(true)));
+                let denies = is_true(deny);
                 self.facts.scrapers.push((self.object.clone(), denies));
                 false
             }

@@ -2,10 +2,10 @@
 //! Rancher, rbac-manager, Kyverno's generated objects, and programs that copy Secrets.
 
 use super::{Facts, ObjectRef};
-use crate::document::{TreeValue, View};
+use crate::document::TreeValue;
 use crate::graph::indirect::{CopiedObjects, CopySource, IndirectBinding, Reach};
 use crate::graph::rbac::{Binding, Role, Subject};
-use crate::kube::labels::{Selector, items, text, texts};
+use crate::kube::labels::{Selector, at, items, text, texts};
 use crate::source::Span;
 use crate::value::Text;
 
@@ -68,6 +68,41 @@ pub fn read_beside<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T
     }
 }
 
+/// Adds an indirect binding of a ClusterRole.
+fn bind(
+    facts: &mut Facts,
+    object: &ObjectRef,
+    role: &str,
+    subjects: Vec<(Subject, Option<Span>)>,
+    reach: Reach,
+) {
+    facts.indirect_bindings.push(IndirectBinding {
+        id: object.id.clone(),
+        role: (Text::default(), role.into()),
+        subjects,
+        reach,
+        origin: object.origin,
+    });
+}
+
+/// Adds copies of objects, which a program makes.
+fn copy(
+    facts: &mut Facts,
+    object: &ObjectRef,
+    by: &'static str,
+    what: impl Into<Text>,
+    (from, to): (CopySource, Reach),
+) {
+    facts.copied_objects.push(CopiedObjects {
+        id: object.id.clone(),
+        what: what.into(),
+        from,
+        to,
+        by,
+        origin: object.origin,
+    });
+}
+
 /// A binding of OpenShift's own API group, which the API server stores as one of Kubernetes.
 fn openshift_binding<T: TreeValue>(object: &ObjectRef, node: &T) -> Binding {
     let role = node.member("roleRef");
@@ -115,13 +150,8 @@ fn subjects<T: TreeValue>(list: Option<&T>, home: &str) -> Vec<(Subject, Option<
 fn capsule<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, spec: Option<&T>) {
     let field = |key: &str| items(spec.and_then(|spec| spec.member(key)));
     let mut add = |role: &str, subjects| {
-        facts.indirect_bindings.push(IndirectBinding {
-            id: object.id.clone(),
-            role: (Text::default(), role.into()),
-            subjects,
-            reach: Reach::CapsuleTenant(object.id.name.clone()),
-            origin: object.origin,
-        });
+        let reach = Reach::CapsuleTenant(object.id.name.clone());
+        bind(facts, object, role, subjects, reach);
     };
 
     for owner in field("owners") {
@@ -143,23 +173,6 @@ fn capsule<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, spec: Option<&T>
         let role = text(Some(binding), "clusterRoleName").unwrap_or_default();
         add(&role, subjects(binding.member("subjects"), ""));
     }
-}
-
-/// Adds an indirect binding of a ClusterRole.
-fn bind(
-    facts: &mut Facts,
-    object: &ObjectRef,
-    role: &str,
-    subjects: Vec<(Subject, Option<Span>)>,
-    reach: Reach,
-) {
-    facts.indirect_bindings.push(IndirectBinding {
-        id: object.id.clone(),
-        role: (Text::default(), role.into()),
-        subjects,
-        reach,
-        origin: object.origin,
-    });
 }
 
 /// The owners, editors and viewers of a Tenant of Stakater's operator.
@@ -268,13 +281,7 @@ fn rancher<T: TreeValue>(
         }
     }
 
-    facts.indirect_bindings.push(IndirectBinding {
-        id: object.id.clone(),
-        role: (Text::default(), rancher_role(&template)),
-        subjects,
-        reach,
-        origin: object.origin,
-    });
+    bind(facts, object, &rancher_role(&template), subjects, reach);
     Ok(true)
 }
 
@@ -340,14 +347,10 @@ fn rbac_manager<T: TreeValue>(
 /// The parent of a namespace of the hierarchical namespace controller: its bindings are copied.
 fn hierarchy<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, spec: Option<&T>) {
     if let Some(parent) = text(spec, "parent").filter(|parent| !parent.is_empty()) {
-        facts.copied_objects.push(CopiedObjects {
-            id: object.id.clone(),
-            what: "every RoleBinding".into(),
-            from: CopySource::Namespace(parent),
-            to: Reach::Names(vec![object.id.namespace.clone()]),
-            by: "the hierarchical namespace controller",
-            origin: object.origin,
-        });
+        let to = Reach::Names(vec![object.id.namespace.clone()]);
+        let way = (CopySource::Namespace(parent), to);
+        let by = "the hierarchical namespace controller";
+        copy(facts, object, by, "every RoleBinding", way);
     }
 }
 
@@ -380,14 +383,9 @@ fn external_secret<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, spec: Op
     }
 
     for to in reaches {
-        facts.copied_objects.push(CopiedObjects {
-            id: object.id.clone(),
-            what: format!("the secret {}", paths.join(", ")).into(),
-            from: CopySource::Outside(paths.clone()),
-            to,
-            by: "External Secrets Operator",
-            origin: object.origin,
-        });
+        let what = format!("the secret {}", paths.join(", "));
+        let way = (CopySource::Outside(paths.clone()), to);
+        copy(facts, object, "External Secrets Operator", what, way);
     }
 }
 
@@ -398,14 +396,10 @@ fn secret_export<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, spec: Opti
         .collect();
     names.extend(text(spec, "toNamespace"));
 
-    facts.copied_objects.push(CopiedObjects {
-        id: object.id.clone(),
-        what: format!("Secret {}", object.id.name).into(),
-        from: CopySource::Namespace(object.id.namespace.clone()),
-        to: Reach::Names(names),
-        by: "secretgen-controller",
-        origin: object.origin,
-    });
+    let what = format!("Secret {}", object.id.name);
+    let from = CopySource::Namespace(object.id.namespace.clone());
+    let way = (from, Reach::Names(names));
+    copy(facts, object, "secretgen-controller", what, way);
 }
 
 /// Copies that the annotations of a Secret or ConfigMap ask for or allow.
@@ -417,10 +411,7 @@ fn annotated_copies<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &
     const REPLICATOR: &str = "replicator.v1.mittwald.de";
     const SYNCER: &str = "kubed.appscode.com/sync";
 
-    let Some(annotations) = node
-        .member("metadata")
-        .and_then(|metadata| metadata.member("annotations"))
-    else {
+    let Some(annotations) = at(node, &["metadata", "annotations"]) else {
         return;
     };
     let value = |key: &str| annotations.member(key).and_then(TreeValue::text);
@@ -446,14 +437,9 @@ fn annotated_copies<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &
     }
 
     for (by, to) in reaches {
-        facts.copied_objects.push(CopiedObjects {
-            id: object.id.clone(),
-            what: format!("{} {}", object.id.kind, object.id.name).into(),
-            from: CopySource::Namespace(object.id.namespace.clone()),
-            to,
-            by,
-            origin: object.origin,
-        });
+        let what = format!("{} {}", object.id.kind, object.id.name);
+        let from = CopySource::Namespace(object.id.namespace.clone());
+        copy(facts, object, by, what, (from, to));
     }
 }
 
@@ -523,30 +509,18 @@ fn generated<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, target: &T, ma
     if let (Some(data), "RoleBinding" | "ClusterRoleBinding") =
         (target.member("data"), kind.as_str())
     {
-        let role = data.member("roleRef");
-        let everywhere = kind == "ClusterRoleBinding";
-        facts.indirect_bindings.push(IndirectBinding {
-            id: object.id.clone(),
-            role: (Text::default(), text(role, "name").unwrap_or_default()),
-            subjects: subjects(data.member("subjects"), ""),
-            reach: if everywhere {
-                Reach::Everywhere
-            } else {
-                reach.clone()
-            },
-            origin: object.origin,
-        });
+        let role = text(data.member("roleRef"), "name").unwrap_or_default();
+        let subjects = subjects(data.member("subjects"), "");
+        let reach = match kind.as_str() {
+            "ClusterRoleBinding" => Reach::Everywhere,
+            _ => reach.clone(),
+        };
+        bind(facts, object, &role, subjects, reach);
     }
 
-    let mut copy = |what: String, from: Text| {
-        facts.copied_objects.push(CopiedObjects {
-            id: object.id.clone(),
-            what: what.into(),
-            from: CopySource::Namespace(from),
-            to: reach.clone(),
-            by: "Kyverno",
-            origin: object.origin,
-        });
+    let mut cloned = |what: String, from: Text| {
+        let way = (CopySource::Namespace(from), reach.clone());
+        copy(facts, object, "Kyverno", what, way);
     };
     let literal = |node: &T| {
         text(Some(node), "namespace").filter(|name| !name.is_empty() && !name.contains("{{"))
@@ -556,14 +530,14 @@ fn generated<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, target: &T, ma
         .and_then(|node| Some((node, literal(node)?)))
     {
         let name = text(Some(node), "name").unwrap_or_default();
-        copy(format!("{kind} {name}"), from);
+        cloned(format!("{kind} {name}"), from);
     }
     if let Some((node, from)) = target
         .member("cloneList")
         .and_then(|node| Some((node, literal(node)?)))
     {
         let kinds: Vec<&str> = texts(node.member("kinds")).collect();
-        copy(format!("each {}", kinds.join(", ")), from);
+        cloned(format!("each {}", kinds.join(", ")), from);
     }
 }
 
@@ -576,22 +550,6 @@ pub fn service_in_url(url: &str) -> Option<Text> {
         [_, namespace] => Some(namespace.into()),
         [_, namespace, "svc", ..] => Some(namespace.into()),
         _ => None,
-    }
-}
-
-/// Every text under a key of this name, at any depth.
-pub fn texts_under<'t, T: TreeValue>(node: &'t T, key: &str, found: &mut Vec<&'t str>) {
-    match node.view() {
-        View::Map(entries) => {
-            for (name, value) in entries.iter().map(T::split) {
-                match value.text() {
-                    Some(text) if name == key => found.push(text),
-                    _ => texts_under(value, key, found),
-                }
-            }
-        }
-        View::Seq(items) => items.iter().for_each(|item| texts_under(item, key, found)),
-        _ => {}
     }
 }
 

@@ -3,8 +3,9 @@
 //!
 //! Source: fluxcd.io/flux/components/kustomize/kustomizations, "Post build variable substitution".
 
+use super::applied::find_mark;
 use super::{ObjectRef, Unevaluated};
-use crate::delivery::{MarkEffect, all_marks, is_engine_group};
+use crate::delivery::{MarkEffect, is_engine_group};
 use crate::document::{TreeValue, View};
 use crate::graph::{InputKind, Origin};
 use crate::kube::{ObjectId, kinds};
@@ -99,13 +100,7 @@ pub fn filled_in_later<T: TreeValue>(object: &ObjectRef, node: &T) -> Option<Une
 /// Whether an engine is told to fill in nothing.
 fn is_literal<T: TreeValue>(node: &T) -> bool {
     let metadata = node.member("metadata");
-    let mut marks = all_marks().filter(|mark| mark.effect == MarkEffect::NotSubstituted);
-    marks.any(|mark| {
-        ["annotations", "labels"].iter().any(|at| {
-            let value = metadata.and_then(|metadata| metadata.member(at)?.member(mark.key)?.text());
-            value.is_some_and(|value| value.eq_ignore_ascii_case(mark.value))
-        })
-    })
+    find_mark(metadata, |effect| effect == MarkEffect::NotSubstituted).is_some()
 }
 
 struct Search {

@@ -1,12 +1,12 @@
 //! The reader of pods and of the kinds that make pods.
 
 use super::{Facts, ObjectRef};
-use crate::document::{TreeValue, View};
+use crate::document::TreeValue;
 use crate::graph::operator::Operator;
 use crate::graph::pod_shape;
 use crate::graph::workload::Workload;
 use crate::kube::kinds;
-use crate::kube::labels::items;
+use crate::kube::labels::{is_true, items};
 
 /// Reads a Pod, a Deployment and their like; also how a controller of an engine is started.
 pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bool {
@@ -25,7 +25,7 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bo
         facts.workloads.push(workload);
         return true;
     }
-    if kinds::find_group(&object.id.group).is_some_and(|group| group.is_of_kubernetes()) {
+    if kinds::is_complete(&object.id.group) {
         return false;
     }
 
@@ -49,10 +49,7 @@ fn admin_claim<T: TreeValue>(object: &ObjectRef, node: &T) -> Option<ObjectRef> 
 
     let asks = |request: &T| {
         let exactly = request.member("exactly").unwrap_or(request);
-        matches!(
-            exactly.member("adminAccess").map(TreeValue::view),
-            Some(View::Bool(true))
-        )
+        is_true(exactly.member("adminAccess"))
     };
     let mut requests = items(claim.member("devices")?.member("requests")).iter();
     requests.any(asks).then(|| object.clone())

@@ -11,13 +11,13 @@ use crate::delivery::Engine;
 use crate::delivery::flux::{
     HELM_GROUP, IMAGE_GROUP, KUSTOMIZE_GROUP, NOTIFICATION_GROUP, OPERATOR_GROUP,
 };
-use crate::document::{TreeValue, View};
+use crate::document::TreeValue;
 use crate::graph::Origin;
 use crate::graph::indirect::glob;
 use crate::graph::object::tenant_label;
 use crate::graph::operator;
 use crate::kube::ObjectId;
-use crate::kube::labels::items;
+use crate::kube::labels::{at, is_true, items};
 use crate::source::{SourceMap, Span};
 use crate::value::Text;
 
@@ -136,10 +136,6 @@ fn sources<T: TreeValue>(id: &ObjectId, spec: &T) -> Vec<Reference> {
     named.collect()
 }
 
-fn at<'t, T: TreeValue>(spec: &'t T, path: &[&str]) -> Option<&'t T> {
-    path.iter().try_fold(spec, |node, key| node.member(key))
-}
-
 fn reference<T: TreeValue>(id: &ObjectId, field: &'static str, node: &T) -> Reference {
     let text = |key: &str| node.member(key).and_then(TreeValue::text);
     Reference {
@@ -253,7 +249,7 @@ impl Controller {
 fn instance<T: TreeValue>(gitops: &mut Gitops, id: &ObjectId, node: &T, origin: Origin) {
     let cluster = at(node, &["spec", "cluster"]);
     let field = |key: &str| cluster.and_then(|cluster| cluster.member(key));
-    let is_on = |key: &str| matches!(field(key).map(TreeValue::view), Some(View::Bool(true)));
+    let is_on = |key: &str| is_true(field(key));
 
     let mut flags: Vec<String> = Vec::new();
     if is_on("multitenant") {

@@ -2,9 +2,10 @@
 //! Sveltos.
 
 use super::Gitops;
-use crate::document::{TreeValue, View};
+use crate::document::TreeValue;
 use crate::graph::Origin;
 use crate::kube::ObjectId;
+use crate::kube::labels::texts_under;
 use crate::value::Text;
 
 /// An object of an engine that applies a repository with the engine's own account.
@@ -58,28 +59,12 @@ pub(super) fn read<T: TreeValue>(
 
     let mut sources = Vec::new();
     if let Some(spec) = node.member("spec") {
-        named(spec, &mut sources);
+        texts_under(spec, &SOURCES, &mut sources);
     }
     gitops.others.push(OtherSync {
         id: id.clone(),
-        sources,
+        sources: sources.into_iter().map(Text::from).collect(),
         origin,
     });
     true
-}
-
-/// The texts of the fields that name what is applied, at any depth.
-fn named<T: TreeValue>(node: &T, found: &mut Vec<Text>) {
-    match node.view() {
-        View::Map(entries) => {
-            for (key, value) in entries.iter().map(T::split) {
-                match value.text() {
-                    Some(text) if SOURCES.contains(&key) => found.push(text.into()),
-                    _ => named(value, found),
-                }
-            }
-        }
-        View::Seq(items) => items.iter().for_each(|item| named(item, found)),
-        _ => {}
-    }
 }

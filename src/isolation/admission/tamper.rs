@@ -5,10 +5,10 @@
 //! it denies the request whatever is written. If the answer depends on the object, some objects are
 //! tried. One that passes shows that the attack is open; otherwise the answer is not known.
 
-use crate::graph::Cluster;
 use crate::graph::admission::AdmissionAnswer;
 use crate::graph::rbac::{PolicyRule, Subject};
 use crate::graph::request::{AdmissionRequest, RequestObject, Requester, WrittenObject};
+use crate::graph::{ACCOUNTS_OF, Cluster};
 use crate::isolation::capability::Permission;
 use crate::kube::names::POD_SECURITY;
 use crate::source::Span;
@@ -243,8 +243,8 @@ pub fn as_user(subject: &Subject) -> (String, Vec<String>) {
             texts(subject.implicit_groups()),
         ),
         // One of its service accounts, whichever it is.
-        Subject::Group(name) if name.starts_with("system:serviceaccounts:") => {
-            let namespace = name.trim_start_matches("system:serviceaccounts:");
+        Subject::Group(name) if name.starts_with(ACCOUNTS_OF) => {
+            let namespace = name.trim_start_matches(ACCOUNTS_OF);
             as_user(&Subject::ServiceAccount(namespace.into(), "default".into()))
         }
         Subject::Group(name) if name == "system:unauthenticated" => {

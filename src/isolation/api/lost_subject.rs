@@ -1,7 +1,7 @@
 use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::rbac::Subject;
-use crate::graph::{Cluster, InputKind};
+use crate::graph::{ACCOUNTS_OF, Cluster, InputKind};
 use crate::isolation::grade::{Grade, HeldRules, Place, grade};
 use crate::isolation::{Finding, at};
 use crate::spec::fleet::FleetSpec;
@@ -36,7 +36,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         for (subject, span) in &binding.subjects {
             let namespace = match subject {
                 Subject::ServiceAccount(namespace, _) => namespace.as_str(),
-                Subject::Group(name) => match name.strip_prefix("system:serviceaccounts:") {
+                Subject::Group(name) => match name.strip_prefix(ACCOUNTS_OF) {
                     Some(namespace) => namespace,
                     None => continue,
                 },

@@ -323,11 +323,6 @@ impl Group {
         self.kinds.iter().find(|kind| kind.name == name)
     }
 
-    /// Whether the group is Kubernetes' own, and the table has each of its kinds.
-    pub fn is_of_kubernetes(&self) -> bool {
-        self.complete
-    }
-
     /// Whether a live cluster is asked for a kind of it even if none was rendered.
     pub fn is_listed(&self) -> bool {
         let own = self.kinds.iter().map(|kind| kind.listed);
