@@ -59,14 +59,23 @@ pub enum Question<'a> {
 
 /// Reads the fleet, if there is one, and the other inputs that the arguments name.
 pub fn read(cli: &Cli, beside: &ExtraArgs) -> Result<ProofInputs, CliError> {
-    let mut session = match Session::open(cli, None) {
+    read_with(cli, beside, None)
+}
+
+/// The same, with the files of the arguments if they were read before.
+fn read_with(
+    cli: &Cli,
+    beside: &ExtraArgs,
+    given: Option<GivenFiles>,
+) -> Result<ProofInputs, CliError> {
+    let session = match Session::open(cli, None) {
         Err(CliError::NoFleet(_)) if !(beside.also.is_empty() && beside.snapshot.is_empty()) => {
             return read_without_fleet(cli, beside);
         }
         opened => opened?,
     };
 
-    read_session(cli, beside, &mut session)
+    read_session(cli, beside, session, given)
 }
 
 /// The same as a revision has it: its specs, and the manifests of the repository. Other manifests and
@@ -86,8 +95,8 @@ pub fn read_at(cli: &Cli, beside: &ExtraArgs, revision: &str) -> Result<ProofInp
     if matches!(store.read(&workspace.fleet), FileContent::Missing) {
         return Ok(ProofInputs::default());
     }
-    let mut session = Session::read(cli, workspace, &store)?;
-    read_session(cli, &beside, &mut session)
+    let session = Session::read(cli, workspace, &store)?;
+    read_session(cli, &beside, session, None)
 }
 
 #[cfg(not(feature = "git"))]
@@ -100,14 +109,23 @@ pub fn read_at(_: &Cli, _: &ExtraArgs, _: &str) -> Result<ProofInputs, CliError>
 fn read_session(
     cli: &Cli,
     beside: &ExtraArgs,
-    session: &mut Session,
+    mut session: Session,
+    given: Option<GivenFiles>,
 ) -> Result<ProofInputs, CliError> {
     let compiled = session.compile(Selection::default());
     let (bundles, findings) = (compiled.bundles, compiled.findings);
     let standings = compiled.standings;
-    assemble(cli, beside, session, &bundles, findings, &|tenant| {
-        standings.is_rendered(tenant)
-    })
+
+    let given = given.map_or_else(|| GivenFiles::read(cli, beside), Ok)?;
+    let extra = ExtraFiles::new(given, &mut session.sources);
+    assemble(
+        beside,
+        &mut session,
+        &extra,
+        &bundles,
+        findings,
+        &|tenant| standings.is_rendered(tenant),
+    )
 }
 
 /// Reads the inputs of a proof: a fleet, or manifests with a namespace that is not the platform's. A
@@ -135,19 +153,21 @@ pub fn read_for(
     beside: &ExtraArgs,
     question: &Question<'_>,
 ) -> Result<ProofInputs, CliError> {
-    match read_concerned(cli, beside, question)? {
+    let mut given = None;
+    match read_concerned(cli, beside, question, &mut given)? {
         Some(inputs) => Ok(inputs),
-        None => read(cli, beside),
+        None => read_with(cli, beside, given),
     }
 }
 
 /// Reads the inputs of a question, with only the tenants that it concerns. This is sound because
 /// every object that is rendered for a tenant is in a namespace of that tenant. `None` if the
-/// tenants cannot be told.
+/// tenants cannot be told. Puts the files of the arguments into `given` if it reads them.
 fn read_concerned(
     cli: &Cli,
     beside: &ExtraArgs,
     question: &Question<'_>,
+    given: &mut Option<GivenFiles>,
 ) -> Result<Option<ProofInputs>, CliError> {
     let mut session = match Session::open_lightly(cli) {
         Err(CliError::NoFleet(_)) => return Ok(None),
@@ -163,10 +183,16 @@ fn read_concerned(
         Question::Grants(namespace) => owners(&session, [*namespace]),
     };
 
-    while !tenants.is_empty() {
+    if tenants.is_empty() {
+        return Ok(None);
+    }
+    let files = given.insert(GivenFiles::read(cli, beside)?);
+    let extra = ExtraFiles::new(files.clone(), &mut session.sources);
+
+    loop {
         let (bundles, findings) = session.render_tenants(&tenants);
         let concerned = |name: &str| tenants.contains(name);
-        let inputs = assemble(cli, beside, &mut session, &bundles, findings, &concerned)?;
+        let inputs = assemble(beside, &mut session, &extra, &bundles, findings, &concerned)?;
 
         let more = match question {
             Question::Packets(_) => BTreeSet::new(),
@@ -182,8 +208,6 @@ fn read_concerned(
         tenants.extend(more);
         session.sources = inputs.sources;
     }
-
-    Ok(None)
 }
 
 /// Whether rendering may refuse a tenant for its own files, templates or requirements. A refused
@@ -203,7 +227,7 @@ fn may_be_refused(session: &Session) -> bool {
 
 fn read_without_fleet(cli: &Cli, beside: &ExtraArgs) -> Result<ProofInputs, CliError> {
     let mut sources = SourceMap::default();
-    let extra = ExtraFiles::read(cli, beside, &mut sources)?;
+    let extra = ExtraFiles::new(GivenFiles::read(cli, beside)?, &mut sources);
     let extra = extra.for_cluster(&mut sources, None)?;
 
     let span = sources.add_path("the cluster");
@@ -271,17 +295,15 @@ fn grantees(session: &Session, inputs: &ProofInputs) -> Option<BTreeSet<String>>
 /// Builds the clusters of rendered bundles and extra inputs. `concerned` names the tenants that were
 /// to be rendered.
 fn assemble(
-    cli: &Cli,
     beside: &ExtraArgs,
     session: &mut Session,
+    extra: &ExtraFiles,
     bundles: &[ClusterBundle<RenderedObject>],
     findings: Vec<Diagnostic>,
     concerned: &dyn Fn(&str) -> bool,
 ) -> Result<ProofInputs, CliError> {
-    let mut sources = std::mem::take(&mut session.sources);
-    let extra = ExtraFiles::read(cli, beside, &mut sources)?;
     let mut inputs = ProofInputs {
-        sources,
+        sources: std::mem::take(&mut session.sources),
         clusters: Vec::new(),
         has_fleet: true,
         findings,
@@ -291,7 +313,7 @@ fn assemble(
     let Some(fleet) = session.resolved.fleet() else {
         return Ok(inputs);
     };
-    check_names(fleet, beside, &extra)?;
+    check_names(fleet, beside, extra)?;
 
     // A tenant with an error is not rendered: every verdict about it is unknown.
     let unread = graph::unread(&inputs.findings);
@@ -345,6 +367,23 @@ fn check_names(fleet: &FleetDoc, beside: &ExtraArgs, extra: &ExtraFiles) -> Resu
     }
 }
 
+/// The files that `--also` and `--snapshot` name. They are read once in a run, since the standard
+/// input cannot be read again.
+#[derive(Clone)]
+struct GivenFiles {
+    manifests: Vec<GivenManifests>,
+    snapshots: Vec<Snapshot>,
+}
+
+/// The files of one `--also`.
+#[derive(Clone)]
+struct GivenManifests {
+    /// The cluster that they are for; every cluster if `None`.
+    cluster: Option<String>,
+    /// The name of each file in reports, and its text or the reason why it cannot be read.
+    files: Vec<(String, Result<String, String>)>,
+}
+
 /// The inputs that stand beside rendered objects.
 struct ExtraFiles {
     manifests: Vec<AlsoManifests>,
@@ -362,6 +401,7 @@ struct AlsoManifests {
 }
 
 /// The text of one `--snapshot`.
+#[derive(Clone)]
 struct Snapshot {
     /// The cluster that it is of; every cluster if `None`.
     cluster: Option<String>,
@@ -369,51 +409,102 @@ struct Snapshot {
     text: String,
 }
 
-impl ExtraFiles {
-    /// Reads every file that `--also` and `--snapshot` name, each once.
-    fn read(cli: &Cli, beside: &ExtraArgs, sources: &mut SourceMap) -> Result<Self, CliError> {
+impl GivenFiles {
+    /// Reads every file that the arguments name, each once.
+    fn read(cli: &Cli, beside: &ExtraArgs) -> Result<Self, CliError> {
         let start = working_folder(cli)?;
         let arguments = beside.also.iter().chain(&beside.snapshot);
-        if arguments
-            .filter(|a| split_cluster(a).1 == STANDARD_INPUT)
-            .count()
-            > 1
-        {
+        let piped = arguments
+            .filter(|argument| split_cluster(argument).1 == STANDARD_INPUT)
+            .count();
+        if piped > 1 {
             return Err(CliError::Usage(
                 "the standard input (-) can be given once".into(),
             ));
         }
-
-        let mut all = beside.also.iter().chain(&beside.snapshot);
-        if beside.revision.is_some() && all.any(|a| split_cluster(a).1 == STANDARD_INPUT) {
+        if piped > 0 && beside.revision.is_some() {
             return Err(CliError::Usage(
                 "--since: the standard input (-) can be read once: name a file".into(),
             ));
         }
+
         let past = PastManifests::open(&start, beside.revision.as_deref())?;
         let manifests = beside
             .also
             .iter()
-            .map(|argument| AlsoManifests::read(argument, &start, past.as_ref(), sources))
+            .map(|argument| GivenManifests::read(argument, &start, past.as_ref()))
             .collect::<Result<Vec<_>, CliError>>()?;
-
         let snapshots = beside
             .snapshot
             .iter()
             .map(|argument| Snapshot::read(argument, &start))
             .collect::<Result<Vec<_>, CliError>>()?;
 
-        let ids = manifests.iter().flat_map(|manifests| &manifests.ids);
-        let has_policies = ids
-            .map(|id| &*sources.get(*id).text)
-            .chain(snapshots.iter().map(|snapshot| snapshot.text.as_str()))
-            .any(graph::has_policies);
-
         Ok(Self {
             manifests,
             snapshots,
-            has_policies,
         })
+    }
+}
+
+impl GivenManifests {
+    fn read(argument: &str, start: &Path, past: Option<&PastManifests>) -> Result<Self, CliError> {
+        let (cluster, path) = split_cluster(argument);
+        if path == STANDARD_INPUT {
+            let text = manifest_text(read_standard_input(MAX_MANIFEST_BYTES as u64)?);
+            let label = "standard input".to_owned();
+            let files = text.map(|text| (label, text)).into_iter().collect();
+            return Ok(Self { cluster, files });
+        }
+        let (disk, files, prefix) = open_manifests(start, path)?;
+
+        if files.is_empty() {
+            return Err(CliError::Usage(format!(
+                "--also {path}: there is no YAML or JSON file in it"
+            )));
+        }
+
+        let of_past = past.and_then(|past| past.read(&start.join(path)));
+        let contents = of_past.unwrap_or_else(|| read_all(&disk, files));
+        let prefix = prefix.trim_start_matches("./").trim_end_matches('/');
+        let label = |file: String| match prefix {
+            "" | "." => file,
+            _ => format!("{prefix}/{file}"),
+        };
+
+        let files = contents
+            .into_iter()
+            .filter_map(|(file, read)| Some((label(file), manifest_text(read)?)))
+            .collect();
+        Ok(Self { cluster, files })
+    }
+}
+
+impl ExtraFiles {
+    /// Adds the texts to the sources of a run.
+    fn new(given: GivenFiles, sources: &mut SourceMap) -> Self {
+        let manifests: Vec<AlsoManifests> = given
+            .manifests
+            .into_iter()
+            .map(|manifests| AlsoManifests::new(manifests, sources))
+            .collect();
+
+        let ids = manifests.iter().flat_map(|manifests| &manifests.ids);
+        let has_policies = ids
+            .map(|id| &*sources.get(*id).text)
+            .chain(
+                given
+                    .snapshots
+                    .iter()
+                    .map(|snapshot| snapshot.text.as_str()),
+            )
+            .any(graph::has_policies);
+
+        Self {
+            manifests,
+            snapshots: given.snapshots,
+            has_policies,
+        }
     }
 
     /// The inputs that are for one cluster; without a fleet, those that name no cluster.
@@ -449,72 +540,28 @@ impl ExtraFiles {
 }
 
 impl AlsoManifests {
-    fn read(
-        argument: &str,
-        start: &Path,
-        past: Option<&PastManifests>,
-        sources: &mut SourceMap,
-    ) -> Result<Self, CliError> {
-        let (cluster, path) = split_cluster(argument);
-        if path == STANDARD_INPUT {
-            let text = manifest_text(read_standard_input(MAX_MANIFEST_BYTES as u64)?);
-            let mut manifests = Self::empty(cluster);
-            manifests.add("standard input".into(), text, sources);
-            return Ok(manifests);
-        }
-        let (disk, files, prefix) = open_manifests(start, path)?;
-
-        if files.is_empty() {
-            return Err(CliError::Usage(format!(
-                "--also {path}: there is no YAML or JSON file in it"
-            )));
-        }
-
-        let mut manifests = Self::empty(cluster);
-
-        let of_past = past.and_then(|past| past.read(&start.join(path)));
-        let contents = of_past.unwrap_or_else(|| read_all(&disk, files));
-        let prefix = prefix.trim_start_matches("./").trim_end_matches('/');
-        for (file, read) in contents {
-            let label = if prefix.is_empty() || prefix == "." {
-                file
-            } else {
-                format!("{prefix}/{file}")
-            };
-            manifests.add(label, manifest_text(read), sources);
-        }
-
-        Ok(manifests)
-    }
-
-    const fn empty(cluster: Option<String>) -> Self {
-        Self {
-            cluster,
+    /// Adds the texts to the sources, and a finding for each file that cannot be read.
+    fn new(given: GivenManifests, sources: &mut SourceMap) -> Self {
+        let mut manifests = Self {
+            cluster: given.cluster,
             ids: Vec::new(),
             faults: Vec::new(),
-        }
-    }
+        };
 
-    /// Adds a text; if it could not be read, adds a finding with the reason. `label` names the text in
-    /// reports.
-    fn add(
-        &mut self,
-        label: String,
-        text: Option<Result<String, String>>,
-        sources: &mut SourceMap,
-    ) {
-        match text {
-            None => {}
-            Some(Ok(text)) => self.ids.push(sources.add(Source::new(label, text))),
-            Some(Err(reason)) => {
-                let span = sources.add_path(&label);
-                let message = format!("{label} cannot be read: {reason}");
-                let finding = Diagnostic::new(&NOT_READ, span, message)
-                    .fix("mend it, or leave it out")
-                    .scope(Scope::Fleet);
-                self.faults.push(finding);
+        for (label, text) in given.files {
+            match text {
+                Ok(text) => manifests.ids.push(sources.add(Source::new(label, text))),
+                Err(reason) => {
+                    let span = sources.add_path(&label);
+                    let message = format!("{label} cannot be read: {reason}");
+                    let finding = Diagnostic::new(&NOT_READ, span, message)
+                        .fix("mend it, or leave it out")
+                        .scope(Scope::Fleet);
+                    manifests.faults.push(finding);
+                }
             }
         }
+        manifests
     }
 }
 

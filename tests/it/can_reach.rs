@@ -1,6 +1,6 @@
 //! `can` and `reach`: the answer, and the chain that leads to it.
 
-use crate::support::{fixture, two_tenants_with_an_edge};
+use crate::support::{fixture, pipe, two_tenants, two_tenants_with_an_edge};
 use std::fs;
 
 #[test]
@@ -155,4 +155,29 @@ fn a_question_over_unread_manifests_is_unknown() {
         "{}",
         ran.out
     );
+}
+
+#[test]
+fn manifests_on_the_standard_input_answer_as_those_of_a_file() {
+    let sandbox = two_tenants();
+    for subject in [
+        "{kind: ServiceAccount, name: default, namespace: b}",
+        "{kind: Group, name: \"system:authenticated\", apiGroup: rbac.authorization.k8s.io}",
+    ] {
+        let binding = format!(
+            "apiVersion: rbac.authorization.k8s.io/v1\n\
+             kind: RoleBinding\n\
+             metadata: {{name: x, namespace: a}}\n\
+             roleRef: {{kind: ClusterRole, name: admin, apiGroup: rbac.authorization.k8s.io}}\n\
+             subjects: [{subject}]\n"
+        );
+        sandbox.write("x.yaml", &binding);
+        let question = ["can", "sa:b:default", "get", "secrets", "-n", "a", "--also"];
+
+        let by_file = sandbox.run(&[&question[..], &["x.yaml"]].concat()).code(0);
+        let mut command = sandbox.command(&[&question[..], &["-"]].concat());
+        let by_input = pipe(&mut command, &binding).code(0);
+        assert!(by_file.out.starts_with("prod: yes"), "{by_file:?}");
+        assert!(by_input.out.starts_with("prod: yes"), "{by_input:?}");
+    }
 }
