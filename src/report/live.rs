@@ -2,7 +2,7 @@
 //! requests.
 
 use super::junit::{self, Case, CaseOutcome, Suite};
-use super::{plain, plural};
+use super::{first_few, or_dash, plain, plural};
 use crate::diagnostic::{Diagnostic, Level};
 use crate::isolation::severity::{self, Severity};
 use crate::live::{
@@ -11,6 +11,7 @@ use crate::live::{
 use crate::source::SourceMap;
 use crate::value::Text;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// What was found of a cluster.
@@ -84,7 +85,7 @@ fn tenants_table(rows: &[&TenantRow]) -> String {
             row.tenant.to_string(),
             row.phase.name().to_owned(),
             or_dash(&row.uuid),
-            or_dash(&first_few(&row.namespaces)),
+            or_dash(&first_few(row.namespaces.iter().map(Text::as_str))),
             or_dash(&row.since),
             or_dash(&plain(why)),
         ]
@@ -104,23 +105,6 @@ fn tenants_table(rows: &[&TenantRow]) -> String {
         let _ = writeln!(out, "  {}  {}", padded.join("  "), row[5]);
     }
     out
-}
-
-fn or_dash(text: &str) -> String {
-    match text {
-        "" => "-".to_owned(),
-        text => text.to_owned(),
-    }
-}
-
-/// The first three of some names.
-fn first_few(names: &[Text]) -> String {
-    match names {
-        [first, second, third, _, ..] => {
-            format!("{first},{second},{third} and {} more", names.len() - 3)
-        }
-        all => all.iter().map(Text::as_str).collect::<Vec<_>>().join(","),
-    }
 }
 
 /// How a cluster stands, in a sentence.
@@ -343,66 +327,66 @@ pub fn json(sources: &SourceMap, clusters: &[VerifiedCluster]) -> String {
 /// The same as JUnit test results: each cluster a suite, each tenant and the cluster itself a case.
 /// A tenant that is not converged fails, whatever is reported of it.
 pub fn junit(clusters: &[VerifiedCluster]) -> String {
-    let suite = |cluster: &VerifiedCluster| {
-        let tenants = cluster.report.rows.iter();
-        let tenants = tenants.map(|row| Case::new(row.tenant.as_str(), tenant_case(cluster, row)));
-        Suite {
-            name: cluster.name.clone(),
-            cases: std::iter::once(Case::new("(cluster)", cluster_case(cluster)))
-                .chain(tenants)
-                .collect(),
-        }
-    };
     let suites: Vec<Suite> = clusters.iter().map(suite).collect();
     junit::junit("tenantry verify", &suites)
 }
 
-/// The case of the cluster itself.
-fn cluster_case(cluster: &VerifiedCluster) -> CaseOutcome {
-    let found = found_text(cluster, None);
-    let error = errors_of(cluster, None).next();
-    if let Some(gap) = cluster.gaps.first() {
-        return CaseOutcome::Error(plain(&gap.message()), found);
+fn suite(cluster: &VerifiedCluster) -> Suite {
+    let mut found: BTreeMap<Option<&str>, Vec<&LiveFinding>> = BTreeMap::new();
+    for one in &cluster.report.found {
+        found.entry(one.tenant.as_deref()).or_default().push(one);
     }
-    if let Some(error) = error {
-        return CaseOutcome::Failed(headline(error), found);
+    let found_of = |tenant| found.get(&tenant).map_or(&[][..], Vec::as_slice);
+
+    let tenants = cluster.report.rows.iter().map(|row| {
+        let name = row.tenant.as_str();
+        Case::new(name, tenant_case(row, found_of(Some(name))))
+    });
+    let itself = Case::new("(cluster)", cluster_case(cluster, found_of(None)));
+    Suite {
+        name: cluster.name.clone(),
+        cases: std::iter::once(itself).chain(tenants).collect(),
+    }
+}
+
+/// The case of the cluster itself, from the findings that are no tenant's.
+fn cluster_case(cluster: &VerifiedCluster, found: &[&LiveFinding]) -> CaseOutcome {
+    let text = found_text(found);
+    if let Some(gap) = cluster.gaps.first() {
+        return CaseOutcome::Error(plain(&gap.message()), text);
+    }
+    if let Some(error) = first_error(found) {
+        return CaseOutcome::Failed(headline(error), text);
     }
 
     let report = &cluster.report;
     let is_behind = report.behind > 0 || report.left_out > 0 || cluster.broken > 0;
     match is_behind {
-        true => CaseOutcome::Failed(plain(&state(cluster)), found),
-        false => CaseOutcome::Passed(found),
+        true => CaseOutcome::Failed(plain(&state(cluster)), text),
+        false => CaseOutcome::Passed(text),
     }
 }
 
-/// The case of a tenant.
-fn tenant_case(cluster: &VerifiedCluster, row: &TenantRow) -> CaseOutcome {
-    let found = found_text(cluster, Some(&row.tenant));
-    if let Some(error) = errors_of(cluster, Some(&row.tenant)).next() {
-        return CaseOutcome::Failed(headline(error), found);
+/// The case of a tenant, from its findings.
+fn tenant_case(row: &TenantRow, found: &[&LiveFinding]) -> CaseOutcome {
+    let text = found_text(found);
+    if let Some(error) = first_error(found) {
+        return CaseOutcome::Failed(headline(error), text);
     }
 
     let why = plain(row.why.lines().next().unwrap_or_default());
     match row.phase {
-        Phase::Active => CaseOutcome::Passed(found),
-        Phase::Unknown => {
-            let text = "not everything could be asked".to_owned();
-            CaseOutcome::Error(text, found)
-        }
+        Phase::Active => CaseOutcome::Passed(text),
+        Phase::Unknown => CaseOutcome::Error("not everything could be asked".to_owned(), text),
         Phase::Suspended | Phase::Pending | Phase::Terminating | Phase::Error => {
-            CaseOutcome::Failed(format!("{}: {why}", row.phase.name()), found)
+            CaseOutcome::Failed(format!("{}: {why}", row.phase.name()), text)
         }
     }
 }
 
-/// The errors of a tenant; of the cluster itself if `None`.
-fn errors_of<'a>(
-    cluster: &'a VerifiedCluster,
-    tenant: Option<&'a str>,
-) -> impl Iterator<Item = &'a LiveFinding> {
-    let found = cluster.report.found.iter();
-    found.filter(move |f| f.tenant.as_deref() == tenant && f.diagnostic.level == Level::Error)
+fn first_error<'a>(found: &[&'a LiveFinding]) -> Option<&'a LiveFinding> {
+    let mut found = found.iter().copied();
+    found.find(|found| found.diagnostic.level == Level::Error)
 }
 
 /// The first line of a finding.
@@ -410,11 +394,10 @@ fn headline(found: &LiveFinding) -> String {
     plain(found.diagnostic.message.lines().next().unwrap_or_default())
 }
 
-/// The findings of a tenant, with what mends them; of the cluster itself if `None`.
-fn found_text(cluster: &VerifiedCluster, tenant: Option<&str>) -> String {
+/// The findings, each with what mends it.
+fn found_text(found: &[&LiveFinding]) -> String {
     let mut out = String::new();
-    let found = cluster.report.found.iter();
-    for found in found.filter(|found| found.tenant.as_deref() == tenant) {
+    for found in found {
         let diagnostic = &found.diagnostic;
         let (message, fix) = (plain(&diagnostic.message), plain(&diagnostic.fix));
         let _ = writeln!(out, "{}: {message}\nfix: {fix}", diagnostic.rule.id);

@@ -61,6 +61,24 @@ pub fn count(findings: &[Diagnostic]) -> Counts {
     }
 }
 
+/// A text, or a dash if it is empty.
+pub fn or_dash(text: &str) -> String {
+    match text {
+        "" => "-".to_owned(),
+        text => text.to_owned(),
+    }
+}
+
+/// The first three of some names, and how many more there are.
+pub fn first_few<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let more = names.len().saturating_sub(3);
+    let first = names.take(3).collect::<Vec<_>>().join(",");
+    match more {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
 /// A number and a word, in the plural where there is not one.
 pub fn plural(count: usize, word: &str) -> String {
     if count == 1 {

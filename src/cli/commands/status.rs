@@ -8,7 +8,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use tenantry::compile::Compiled;
 use tenantry::kube::ObjectId;
-use tenantry::report::{count, plural};
+use tenantry::report::{count, first_few, or_dash, plural};
 use tenantry::tenancy::Standing;
 use tenantry::tenancy::model::Tenant;
 use tenantry::tree::{Artifact, FileEntry, digest, namespaces_of};
@@ -36,17 +36,29 @@ pub fn run(cli: &Cli, args: &StatusArgs) -> Result<Outcome, CliError> {
         return artifacts(cli, &session, &compiled);
     }
 
+    let clusters = session.cluster_names();
     let objects = objects_by_tenant(&compiled);
+    let files = files_by_tenant(&session);
+    let tenants = session.resolved.tenancy.tenants.iter();
+    // Of two tenants with one name the first counts.
+    let tenants: BTreeMap<&str, &Tenant> = tenants
+        .rev()
+        .map(|tenant| (tenant.name.value.as_str(), tenant))
+        .collect();
+
     let rows: Vec<TenantStatus<'_>> = compiled
         .standings
         .iter()
         .map(|(name, standing)| {
-            let tenants = &session.resolved.tenancy.tenants;
-            let tenant = tenants.iter().find(|tenant| tenant.name.value == name);
+            let tenant = tenants.get(name).filter(|_| !standing.keeps_files());
             // A held tenant is shown as its last rendered files say.
-            match tenant.filter(|_| !standing.keeps_files()) {
-                Some(tenant) => resolved_status(&session, tenant, standing, &objects),
-                None => recorded_status(&session, name, standing),
+            let waivers = session.resolved.tenancy.permits.used_by(name);
+            match tenant {
+                Some(tenant) => resolved_status(tenant, standing, waivers, &clusters, &objects),
+                None => {
+                    let files = files.get(name).map_or(&[][..], Vec::as_slice);
+                    recorded_status(name, standing, waivers, files)
+                }
             }
         })
         .collect();
@@ -63,14 +75,25 @@ fn objects_by_tenant(compiled: &Compiled<ObjectId>) -> BTreeMap<&str, usize> {
     objects
 }
 
+/// The rendered files of each tenant.
+fn files_by_tenant(session: &Session) -> BTreeMap<&str, Vec<&FileEntry>> {
+    let mut files: BTreeMap<&str, Vec<&FileEntry>> = BTreeMap::new();
+    for file in session.resolved.lock.files.values() {
+        if let Some(tenant) = &file.tenant {
+            files.entry(tenant).or_default().push(file);
+        }
+    }
+    files
+}
+
 /// A tenant as its spec says.
 fn resolved_status<'a>(
-    session: &'a Session,
     tenant: &'a Tenant,
     standing: Standing,
+    waivers: usize,
+    clusters: &[&'a str],
     objects: &BTreeMap<&str, usize>,
 ) -> TenantStatus<'a> {
-    let clusters = session.cluster_names();
     let name = tenant.name.value.as_str();
     let namespaces = tenant.on.iter().flat_map(|on| &on.namespaces);
     let uuid = tenant.uuid.as_ref();
@@ -85,19 +108,18 @@ fn resolved_status<'a>(
             .map(|namespace| namespace.name.as_str())
             .collect(),
         objects: objects.get(name).copied().unwrap_or(0),
-        waivers: waivers_used(session, name),
+        waivers,
     }
 }
 
 /// A tenant as its rendered files say.
 fn recorded_status<'a>(
-    session: &'a Session,
     name: &'a str,
     standing: Standing,
+    waivers: usize,
+    files: &[&'a FileEntry],
 ) -> TenantStatus<'a> {
-    let lock = &session.resolved.lock;
-    let is_of_tenant = |file: &&FileEntry| file.tenant.as_deref() == Some(name);
-    let files = || lock.files.values().filter(is_of_tenant);
+    let files = || files.iter().copied();
 
     TenantStatus {
         name,
@@ -109,12 +131,8 @@ fn recorded_status<'a>(
         clusters: files().map(|file| file.cluster.as_str()).collect(),
         namespaces: files().flat_map(namespaces_of).collect(),
         objects: files().map(|file| file.objects.len()).sum(),
-        waivers: waivers_used(session, name),
+        waivers,
     }
-}
-
-fn waivers_used(session: &Session, tenant: &str) -> usize {
-    session.resolved.tenancy.permits.used_by(tenant)
 }
 
 /// Writes a list in each format that was asked for: as JSON under a name, or as text.
@@ -221,8 +239,8 @@ fn table(rows: &[TenantStatus<'_>]) -> String {
             or_dash(row.name),
             or_dash(row.phase),
             or_dash(row.tenant_id),
-            first_few(&row.namespaces),
-            first_few(&row.clusters),
+            first_few(row.namespaces.iter().copied()),
+            first_few(row.clusters.iter().copied()),
             or_dash(row.profile.unwrap_or_default()),
             row.objects.to_string(),
             row.waivers.to_string(),
@@ -240,21 +258,4 @@ fn table(rows: &[TenantStatus<'_>]) -> String {
         format!("{}\n", padded.join("  ").trim_end())
     };
     cells.iter().map(line).collect()
-}
-
-fn or_dash(text: &str) -> String {
-    match text {
-        "" => "-".to_owned(),
-        text => text.to_owned(),
-    }
-}
-
-/// The first three of some names.
-fn first_few(names: &BTreeSet<&str>) -> String {
-    let first: Vec<&str> = names.iter().take(3).copied().collect();
-    let first = first.join(",");
-    match names.len().saturating_sub(3) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
 }
