@@ -106,13 +106,7 @@ pub fn samples(cluster: &Cluster, wanted: &Desired) -> Vec<Sample> {
 
 /// The tenants that are asked about and have a namespace.
 fn asked_tenants<'a>(cluster: &'a Cluster, wanted: &Desired) -> Vec<&'a TenantNode> {
-    let asked: BTreeSet<&Text> = wanted
-        .tenants
-        .iter()
-        .zip(0..)
-        .filter(|(_, index)| wanted.asks(Some(*index)))
-        .map(|(tenant, _)| &tenant.name)
-        .collect();
+    let asked: BTreeSet<&Text> = wanted.asked().map(|(_, tenant)| &tenant.name).collect();
 
     cluster
         .tenants

@@ -245,6 +245,13 @@ impl Desired {
         self.holders.get(principal).copied()
     }
 
+    /// The tenants that are asked about, each with its index.
+    pub fn asked(&self) -> impl Iterator<Item = (u32, &DesiredTenant)> {
+        (0..)
+            .zip(&self.tenants)
+            .filter(|(index, _)| self.asks(Some(*index)))
+    }
+
     /// Whether a tenant is asked about; what is nobody's always is.
     pub fn asks(&self, tenant: Option<u32>) -> bool {
         match (&self.only, tenant) {
@@ -309,12 +316,7 @@ impl Desired {
 
     /// The namespaces of the tenants that are asked about.
     pub fn namespaces(&self) -> Vec<Text> {
-        let asked = self
-            .tenants
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| self.asks(Some(*at as u32)));
-        asked
+        self.asked()
             .flat_map(|(_, tenant)| tenant.namespaces.iter().map(|n| n.name.clone()))
             .collect()
     }

@@ -80,10 +80,9 @@ pub(super) fn tenant_rows(
         worst: worst(found),
     };
 
-    let tenants = wanted.tenants.iter().zip(0..);
-    let mut rows: Vec<TenantRow> = tenants
-        .filter(|(_, index)| wanted.asks(Some(*index)))
-        .map(|(tenant, index)| states.row(tenant, index))
+    let mut rows: Vec<TenantRow> = wanted
+        .asked()
+        .map(|(index, tenant)| states.row(tenant, index))
         .collect();
 
     rows.sort_by(|a, b| a.tenant.cmp(&b.tenant));

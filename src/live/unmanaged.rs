@@ -36,11 +36,7 @@ pub fn check(
 
 /// Reports declared namespaces that were there before, and that no spec takes over.
 fn namespaces(wanted: &Desired, seen: &Observations, out: &mut Vec<LiveFinding>) {
-    for (tenant, index) in wanted.tenants.iter().zip(0..) {
-        if !wanted.asks(Some(index)) {
-            continue;
-        }
-
+    for (index, tenant) in wanted.asked() {
         for namespace in &tenant.namespaces {
             if let Some(home) = seen.homes.get(&namespace.name) {
                 let found = not_adopted(wanted, namespace, home);
