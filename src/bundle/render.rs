@@ -331,7 +331,7 @@ impl<'a> Renderer<'a> {
         on: &OnCluster,
     ) -> Result<Object<'a>, Box<Diagnostic>> {
         let id = checked(&value, origin, tenant.name.span)?;
-        let span = origin.unwrap_or_else(|| span_of(tenant, on, &id));
+        let span = || origin.unwrap_or_else(|| span_of(tenant, on, &id));
         let home = match id.kind.as_str() {
             "Namespace" => &id.name,
             _ => &id.namespace,
@@ -346,14 +346,14 @@ impl<'a> Renderer<'a> {
             let message = format!("a template renders {part} other than the spec says");
             let fix = "restore the template; the floor is loosened in the spec, with a Waiver";
             return Err(Box::new(
-                Diagnostic::new(&FLOOR_MISSING, span, message).fix(fix),
+                Diagnostic::new(&FLOOR_MISSING, span(), message).fix(fix),
             ));
         }
         if let Some(reason) = self.not_allowed(&id, tenant, on) {
             let message = format!("`{id}` is not the tenant's to have: {reason}");
             let fix = "render objects of the tenant's own namespaces";
             return Err(Box::new(
-                Diagnostic::new(&OBJECT_NOT_ALLOWED, span, message).fix(fix),
+                Diagnostic::new(&OBJECT_NOT_ALLOWED, span(), message).fix(fix),
             ));
         }
 

@@ -121,7 +121,8 @@ impl FileEntry {
 
         let claims = self.claims.is_empty() || namespaces(self).next().is_some();
 
-        let placed = self.folder(tree).record(&self.path) == place && self.fits_its_kind(tree);
+        let kind = self.folder(tree).parse(&self.path);
+        let placed = kind.is_some_and(|kind| Record::of(kind) == place && self.fits(kind));
         clean && digest && named && placed && edges && claims
     }
 
@@ -133,15 +134,15 @@ impl FileEntry {
         }
     }
 
-    /// Whether the tenant and the objects are those of the kind of file that the path names.
-    fn fits_its_kind(&self, tree: &str) -> bool {
-        match (self.folder(tree).parse(&self.path), &self.tenant) {
-            (Some(FileKind::Tenant { tenant, unit, .. }), Some(own)) => {
+    /// Whether the tenant and the objects are those of a kind of file.
+    fn fits(&self, kind: FileKind<'_>) -> bool {
+        match (kind, &self.tenant) {
+            (FileKind::Tenant { tenant, unit, .. }, Some(own)) => {
                 tenant == own && may_hold(unit, own)
             }
-            (Some(FileKind::Outside { owner, .. }), Some(own)) => owner == own,
-            (Some(FileKind::Unit(_) | FileKind::Platform), None) => true,
-            (Some(FileKind::Entry(_)), None) => {
+            (FileKind::Outside { owner, .. }, Some(own)) => owner == own,
+            (FileKind::Unit(_) | FileKind::Platform, None) => true,
+            (FileKind::Entry(_), None) => {
                 let is_applier =
                     |object: &str| ObjectId::parse(object).is_some_and(|id| id.name == ENTRY);
                 matches!(self.objects.as_slice(), [one] if is_applier(one))
