@@ -1,6 +1,7 @@
 //! The proof by itself, in the library: the network plane over many namespaces, and the worst case.
 
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tenantry::graph::facts::Facts;
 use tenantry::graph::{Cluster, InputKind, Origin, Parts};
@@ -77,7 +78,7 @@ fn case(name: &str, shape: Shape, count: usize) {
     );
     let read = started.elapsed();
     let network = least(|| {
-        let (mut all, mut assumptions) = (Vec::new(), Vec::new());
+        let (mut all, mut assumptions) = (Vec::new(), BTreeSet::new());
         isolation::plane(&cluster, Plane::Network, &mut all, &mut assumptions);
     });
     let mut findings = 0;

@@ -31,7 +31,7 @@ use crate::diagnostic::{Diagnostic, Level, Rule};
 use crate::graph::{Cluster, NamespaceNode, Origin, Owner, TenantNode};
 use crate::source::Span;
 use crate::value::Text;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use waived::Waived;
 
 /// The version of the model of the proof. It changes if a verdict changes its meaning.
@@ -212,7 +212,7 @@ pub struct ClusterProof {
 pub struct Findings<'a> {
     plane: Plane,
     all: &'a mut Vec<Finding>,
-    assumptions: &'a mut Vec<Assumption>,
+    assumptions: &'a mut BTreeSet<Assumption>,
 }
 
 impl Findings<'_> {
@@ -235,13 +235,7 @@ impl Findings<'_> {
     /// Adds an assumption, once.
     pub fn assume(&mut self, name: &'static str, text: impl Into<String>) {
         let text = text.into();
-        if !self
-            .assumptions
-            .iter()
-            .any(|known| known.name == name && known.text == text)
-        {
-            self.assumptions.push(Assumption { name, text });
-        }
+        self.assumptions.insert(Assumption { name, text });
     }
 }
 
@@ -379,7 +373,7 @@ pub fn plane(
     cluster: &Cluster,
     plane: Plane,
     findings: &mut Vec<Finding>,
-    assumptions: &mut Vec<Assumption>,
+    assumptions: &mut BTreeSet<Assumption>,
 ) -> usize {
     let mut out = Findings {
         plane,
@@ -405,7 +399,7 @@ pub fn prove(cluster: &Cluster) -> ClusterProof {
 
     for plane in Plane::ALL {
         let before = findings.len();
-        let mut assumptions = Vec::new();
+        let mut assumptions = BTreeSet::new();
         declared_edges += self::plane(cluster, plane, &mut findings, &mut assumptions);
         planes.push(result(cluster, plane, &findings[before..], assumptions));
     }
@@ -436,15 +430,14 @@ fn result(
     cluster: &Cluster,
     plane: Plane,
     findings: &[Finding],
-    mut assumptions: Vec<Assumption>,
+    mut assumptions: BTreeSet<Assumption>,
 ) -> PlaneResult {
     if cluster.snapshot_superseded {
-        assumptions.push(Assumption {
+        assumptions.insert(Assumption {
             name: "converged",
             text: "what the other inputs say of objects of the snapshot is how they will be".into(),
         });
     }
-    assumptions.sort();
 
     let count = |verdict| {
         let found = findings.iter();
@@ -465,7 +458,7 @@ fn result(
     PlaneResult {
         plane,
         verdict,
-        assumptions,
+        assumptions: assumptions.into_iter().collect(),
         refuted,
         unknown,
         refuted_waived: 0,

@@ -87,6 +87,23 @@ pub enum Standing {
     Unknown,
 }
 
+/// The row of Traefik's kinds in one of its two groups.
+const fn traefik(group: &'static str) -> OperatorKind {
+    row(
+        group,
+        &[
+            "ingressroutes",
+            "ingressroutetcps",
+            "ingressrouteudps",
+            "traefikservices",
+        ],
+        "Traefik",
+    )
+    .gains("serves any host name, and with allowCrossNamespace other namespaces' services")
+    .closed_by(HOST_POLICY)
+    .source("doc.traefik.io/traefik/providers/kubernetes-crd")
+}
+
 /// A row whose operator no input shows, and whose objects are ways by what they say.
 const fn row(
     group: &'static str,
@@ -325,32 +342,8 @@ pub static OPERATOR_KINDS: &[OperatorKind] = &[
                 hostname",
     )
     .source("gateway-api.sigs.k8s.io/api-types/httproute"),
-    row(
-        "traefik.io",
-        &[
-            "ingressroutes",
-            "ingressroutetcps",
-            "ingressrouteudps",
-            "traefikservices",
-        ],
-        "Traefik",
-    )
-    .gains("serves any host name, and with allowCrossNamespace other namespaces' services")
-    .closed_by(HOST_POLICY)
-    .source("doc.traefik.io/traefik/providers/kubernetes-crd"),
-    row(
-        "traefik.containo.us",
-        &[
-            "ingressroutes",
-            "ingressroutetcps",
-            "ingressrouteudps",
-            "traefikservices",
-        ],
-        "Traefik",
-    )
-    .gains("serves any host name, and with allowCrossNamespace other namespaces' services")
-    .closed_by(HOST_POLICY)
-    .source("doc.traefik.io/traefik/providers/kubernetes-crd"),
+    traefik("traefik.io"),
+    traefik("traefik.containo.us"),
     row("projectcontour.io", &["httpproxies"], "Contour")
         .gains("serves any host name")
         .closed_by("Contour's root namespaces (--root-namespaces) are the platform's")
@@ -563,7 +556,7 @@ impl OperatorKind {
     }
 
     /// Whether the inputs show the operator open.
-    pub fn standing(&self, cluster: &Cluster) -> Standing {
+    fn standing(&self, cluster: &Cluster) -> Standing {
         match self.shown {
             Shown::Never => Standing::Unknown,
             Shown::Running { programs, accounts } => running(cluster, programs, accounts),
@@ -638,6 +631,24 @@ impl OperatorKind {
     }
 }
 
+/// Whether the inputs show each operator of the table open.
+pub struct Standings(Vec<Standing>);
+
+impl Standings {
+    /// Looks for every operator once.
+    pub fn new(cluster: &Cluster) -> Self {
+        let rows = OPERATOR_KINDS.iter();
+        Self(rows.map(|row| row.standing(cluster)).collect())
+    }
+
+    /// The standing of the operator of a row.
+    pub fn of(&self, row: &OperatorKind) -> Standing {
+        let mut rows = OPERATOR_KINDS.iter().zip(&self.0);
+        let found = rows.find(|(other, _)| std::ptr::eq(*other, row));
+        found.map_or(Standing::Unknown, |(_, standing)| *standing)
+    }
+}
+
 /// The workloads of the platform that run one of some programs.
 fn operators<'a>(
     cluster: &'a Cluster,
@@ -651,11 +662,7 @@ fn operators<'a>(
 
 /// Whether one of some programs runs, or one of some accounts is bound in the whole cluster.
 fn running(cluster: &Cluster, programs: &[&'static str], accounts: &[&str]) -> Standing {
-    let found = cluster.facts.operators.iter().find(|operator| {
-        programs.contains(&operator.program)
-            && cluster.owner(&operator.id.namespace) == Owner::Platform
-    });
-    if let Some(operator) = found {
+    if let Some(operator) = operators(cluster, programs).next() {
         return Standing::Open(operator.origin.span, "it runs");
     }
 

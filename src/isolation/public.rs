@@ -14,6 +14,15 @@ const fn cluster_kinds(group: &'static str, resources: &'static [&'static str]) 
     ClusterKinds { group, resources }
 }
 
+/// Calico's own resources, which its API server and its CustomResourceDefinitions both have.
+const CALICO: [&str; 5] = [
+    "tiers",
+    "ippools",
+    "felixconfigurations",
+    "globalnetworkpolicies",
+    "clusterinformations",
+];
+
 /// The kinds of operators; those of Kubernetes stand in the table of its resources.
 ///
 /// Source: the CustomResourceDefinitions of each project (`spec.scope: Cluster`).
@@ -36,26 +45,8 @@ static OF_OPERATORS: [ClusterKinds; 34] = [
     cluster_kinds("constraints.gatekeeper.sh", &["*"]),
     cluster_kinds("policies.kubewarden.io", &["clusteradmissionpolicies"]),
     cluster_kinds("external-secrets.io", &["clustersecretstores"]),
-    cluster_kinds(
-        "projectcalico.org",
-        &[
-            "tiers",
-            "ippools",
-            "felixconfigurations",
-            "globalnetworkpolicies",
-            "clusterinformations",
-        ],
-    ),
-    cluster_kinds(
-        "crd.projectcalico.org",
-        &[
-            "tiers",
-            "ippools",
-            "felixconfigurations",
-            "globalnetworkpolicies",
-            "clusterinformations",
-        ],
-    ),
+    cluster_kinds("projectcalico.org", &CALICO),
+    cluster_kinds("crd.projectcalico.org", &CALICO),
     cluster_kinds(
         "operator.tigera.io",
         &["installations", "apiservers", "tigerastatuses"],

@@ -298,8 +298,16 @@ pub fn verdict(
                     kind,
                     resource,
                 };
-                for verb in held.verbs_on(kind) {
-                    attacks.extend(target.attacks(verb, held.names(verb, kind)));
+                let verbs = held.verbs_on(kind);
+                for verb in &verbs {
+                    let names = held.names(verb, kind);
+                    // A patch is the same request as an update.
+                    let is_asked = *verb == "patch"
+                        && verbs.contains(&"update")
+                        && held.names("update", kind) == names;
+                    if !is_asked {
+                        attacks.extend(target.attacks(verb, names));
+                    }
                 }
             }
         }

@@ -2,7 +2,7 @@ use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::rbac::Subject;
 use crate::graph::{ACCOUNTS_OF, Cluster, InputKind};
-use crate::isolation::grade::{Grade, HeldRules, Place, grade};
+use crate::isolation::grade::is_full;
 use crate::isolation::{Finding, at};
 use crate::spec::fleet::FleetSpec;
 use crate::tenancy::reserved;
@@ -57,17 +57,20 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             );
 
             let everywhere = binding.id.namespace.is_empty();
-            let held = HeldRules::new(cluster, subject, Place::Cluster);
-            let role = cluster.rbac.role(binding);
-            let finding = match role.map(|role| grade(&role.rules, Place::Cluster, &held)) {
-                Some(Grade::Full) if everywhere => {
+            let is_full = everywhere
+                && cluster
+                    .rbac
+                    .role(binding)
+                    .is_some_and(|role| is_full(cluster, subject, &role.rules));
+            let finding = match is_full {
+                true => {
                     let message = format!(
                         "{message}: whoever has it has {} in every namespace",
                         binding.role_name()
                     );
                     Finding::unknown(&LOST_SUBJECT, span, message)
                 }
-                _ => Finding::warning(&LOST_SUBJECT, span, message),
+                false => Finding::warning(&LOST_SUBJECT, span, message),
             };
 
             out.push(

@@ -3,9 +3,7 @@ use crate::diagnostic::rule;
 use crate::graph::Cluster;
 use crate::graph::rbac::{Binding, PolicyRule, Role};
 use crate::isolation::admission::own_grants;
-use crate::isolation::operators::{
-    OPERATOR_KINDS, OperatorKind, Standing, writes_every_kind, written,
-};
+use crate::isolation::operators::{OperatorKind, Standing, Standings, writes_every_kind, written};
 use crate::isolation::{Finding, some};
 use crate::source::Span;
 use crate::value::Text;
@@ -57,17 +55,7 @@ struct Unshown<'a> {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    let standings: Vec<Standing> = OPERATOR_KINDS
-        .iter()
-        .map(|row| row.standing(cluster))
-        .collect();
-    let standing_of = |row: &OperatorKind| {
-        let at = OPERATOR_KINDS
-            .iter()
-            .position(|other| std::ptr::eq(other, row));
-        at.map_or(Standing::Unknown, |at| standings[at])
-    };
-
+    let standings = Standings::new(cluster);
     let mut unshown: BTreeMap<&str, (&OperatorKind, Unshown<'_>)> = BTreeMap::new();
     let mut every_kind: BTreeSet<&str> = BTreeSet::new();
 
@@ -79,7 +67,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         }
 
         for (row, resources, rule) in written(rules, wild) {
-            match standing_of(row) {
+            match standings.of(row) {
                 Standing::Closed => {}
                 Standing::Open(span, shown) => {
                     out.push(finding(bound, row, &resources, rule, (span, shown)));

@@ -6,9 +6,11 @@ use crate::graph::storage::{InlineVolume, Volume, VolumeClaim};
 use crate::graph::workload::Workload;
 use crate::graph::{Cluster, Owner};
 use crate::isolation::{Finding, at, tenant_of};
+use crate::kube::ObjectId;
 use crate::kube::names::ENFORCE_LABEL;
 use crate::source::Span;
 use crate::value::Text;
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
@@ -47,7 +49,6 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    let claimants = Claimants::new(cluster);
     let claims = claims_by_volume(cluster);
     let mut uses: Vec<DataUse<'_>> = inline_uses(cluster);
 
@@ -70,8 +71,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         }
     }
 
-    shared_places(cluster, uses.clone(), out);
-    free_volumes(cluster, &claims, &claimants, &uses, out);
+    shared_places(cluster, &uses, out);
+    free_volumes(cluster, &claims, &uses, out);
     claimed_by_name(cluster, out);
 }
 
@@ -87,12 +88,12 @@ fn claims_by_volume(cluster: &Cluster) -> BTreeMap<&str, Vec<&VolumeClaim>> {
 }
 
 /// Data that an owner uses by a volume.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct DataUse<'a> {
     place: &'a DataPlace,
     owner: Owner,
     /// The object that defines the volume.
-    called: String,
+    id: &'a ObjectId,
     span: Span,
 }
 
@@ -106,7 +107,7 @@ impl<'a> DataUse<'a> {
         places.map(move |place| Self {
             place,
             owner,
-            called: volume.id.called(),
+            id: &volume.id,
             span: volume.origin.span,
         })
     }
@@ -132,7 +133,7 @@ fn inline_uses(cluster: &Cluster) -> Vec<DataUse<'_>> {
             uses.extend(volume.places.iter().map(|place| DataUse {
                 place,
                 owner: cluster.owner(&workload.id.namespace),
-                called: workload.id.called(),
+                id: &workload.id,
                 span: at(volume.span, workload.origin),
             }));
         }
@@ -214,7 +215,8 @@ fn folder_of(place: &DataPlace) -> &str {
 
 /// Finds data that several owners use, each place once. A folder holds the folders below it: its
 /// owner reads theirs, and they do not read its.
-fn shared_places(cluster: &Cluster, mut uses: Vec<DataUse<'_>>, out: &mut Findings<'_>) {
+fn shared_places(cluster: &Cluster, uses: &[DataUse<'_>], out: &mut Findings<'_>) {
+    let mut uses = uses.to_vec();
     uses.sort_by(|left, right| (left.place, left.owner).cmp(&(right.place, right.owner)));
     let mut open: Vec<&DataUse<'_>> = Vec::new();
     let mut found: BTreeSet<&DataPlace> = BTreeSet::new();
@@ -257,8 +259,8 @@ fn shared_place(cluster: &Cluster, outer: &DataUse<'_>, inner: &DataUse<'_>) -> 
     );
 
     let finding = Finding::refuted(&SHARED_VOLUME, inner.span, message)
-        .step(outer.span, format!("{} is of it", outer.called))
-        .step(inner.span, format!("{} is of it too", inner.called))
+        .step(outer.span, format!("{} is of it", outer.id.called()))
+        .step(inner.span, format!("{} is of it too", inner.id.called()))
         .fix("give each tenant a disk of its own");
     between(cluster, &owners, finding)
 }
@@ -267,7 +269,6 @@ fn shared_place(cluster: &Cluster, outer: &DataUse<'_>, inner: &DataUse<'_>) -> 
 fn free_volumes(
     cluster: &Cluster,
     claims: &BTreeMap<&str, Vec<&VolumeClaim>>,
-    claimants: &Claimants<'_>,
     uses: &[DataUse<'_>],
     out: &mut Findings<'_>,
 ) {
@@ -281,9 +282,11 @@ fn free_volumes(
             && volume.claim.is_none()
             && !claims.contains_key(volume.id.name.as_str())
     });
+    // Few clusters have a free volume.
+    let claimants = LazyCell::new(|| Claimants::new(cluster));
     for volume in free {
         for place in &volume.places {
-            out.extend(free_place(cluster, volume, place, claimants, &by_place));
+            out.extend(free_place(cluster, volume, place, &claimants, &by_place));
         }
     }
 }
@@ -330,7 +333,10 @@ fn free_place(
     let finding = Finding::refuted(&SHARED_VOLUME, span, message)
         .step(span, free)
         .steps([claimant.step(volume)])
-        .step(used.span, format!("{} is of the same data", used.called))
+        .step(
+            used.span,
+            format!("{} is of the same data", used.id.called()),
+        )
         .fix("say in its claimRef whose it is");
     let owners = [Owner::Tenant(claimant.tenant), used.owner];
     Some(between(cluster, &owners, finding.by(tenant)))

@@ -7,6 +7,7 @@ use crate::isolation::capability::APPLY_BY_FLUX;
 use crate::isolation::{Finding, at, some, tenant_of};
 use crate::source::Span;
 use crate::value::Text;
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 
 rule! {
@@ -181,7 +182,7 @@ const fn object_identity(controller: &'static str, flag: &'static str) -> Requir
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut missing: BTreeSet<String> = BTreeSet::new();
     let mut reported: BTreeSet<Span> = BTreeSet::new();
-    let writers = writers(cluster);
+    let writers = LazyCell::new(|| writers(cluster));
 
     for required in &REQUIRED {
         let settings = settings(cluster, required);
@@ -315,9 +316,11 @@ fn finding(required: &RequiredFlag, setting: &Setting<'_>, writers: &BTreeSet<St
 fn writers(cluster: &Cluster) -> BTreeSet<String> {
     let mut writers = BTreeSet::new();
     for binding in &cluster.rbac.bindings {
+        if binding.id.namespace.is_empty() {
+            continue;
+        }
         let role = cluster.rbac.role(binding);
-        let gives = role.is_some_and(|role| APPLY_BY_FLUX.given_by(&role.rules).is_some());
-        if binding.id.namespace.is_empty() || !gives {
+        if role.is_none_or(|role| APPLY_BY_FLUX.given_by(&role.rules).is_none()) {
             continue;
         }
 

@@ -1,8 +1,9 @@
 use super::{Findings, named_tenant};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
-use crate::isolation::operators::{Standing, acting};
+use crate::isolation::operators::{Standing, Standings, acting};
 use crate::isolation::{Finding, tenant_of};
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 
 rule! {
@@ -35,6 +36,8 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    // Few clusters have an object that asks for it.
+    let standings = LazyCell::new(|| Standings::new(cluster));
     for object in &cluster.facts.objects {
         let Some(row) = acting(&object.id.group, &object.id.kind) else {
             continue;
@@ -49,7 +52,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             "{called} of tenant `{tenant}`: {} {}",
             row.operator, row.gains
         );
-        let finding = match row.standing(cluster) {
+        let finding = match standings.of(row) {
             Standing::Closed => continue,
             Standing::Open(shown_at, shown) => Finding::refuted(&OTHER_ENGINE, span, message)
                 .step(span, format!("{called} is in the tenant's namespace"))

@@ -44,10 +44,10 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     }
 
     let objects = &cluster.facts.gitops.argo;
-    let projects: BTreeMap<&Text, &ArgoObject> = objects
+    let projects: BTreeMap<&Text, Project> = objects
         .iter()
         .filter(|object| object.id.kind == "AppProject")
-        .map(|project| (&project.project, project))
+        .map(|project| (&project.project, Project::new(cluster, project)))
         .collect();
     for object in objects {
         let harmless = match object.id.kind.as_str() {
@@ -65,6 +65,22 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     "give each tenant a project of its own, with its namespaces as destinations",
                 ),
             );
+        }
+    }
+}
+
+/// A project, judged once for all of its Applications.
+struct Project {
+    /// The tenants that use it.
+    users: BTreeSet<u32>,
+    keeps_apart: bool,
+}
+
+impl Project {
+    fn new(cluster: &Cluster, project: &ArgoObject) -> Self {
+        Self {
+            users: users(cluster, project),
+            keeps_apart: keeps_apart(cluster, project),
         }
     }
 }
@@ -110,13 +126,13 @@ fn keeps_apart(cluster: &Cluster, project: &ArgoObject) -> bool {
 fn is_kept_apart(
     cluster: &Cluster,
     application: &ArgoObject,
-    projects: &BTreeMap<&Text, &ArgoObject>,
+    projects: &BTreeMap<&Text, Project>,
 ) -> bool {
     if let Some(project) = projects.get(&application.project) {
-        let users = users(cluster, project);
+        let users = &project.users;
         let home = tenant_of(cluster, &application.id.namespace).map(|(at, _)| at);
         let its_own = home.is_none_or(|tenant| users.contains(&tenant));
-        return its_own && !users.is_empty() && keeps_apart(cluster, project)
+        return its_own && !users.is_empty() && project.keeps_apart
             || home.is_none() && users.is_empty() && is_of_platform(cluster, application);
     }
     tenant_of(cluster, &application.id.namespace).is_none() && is_of_platform(cluster, application)
