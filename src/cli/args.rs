@@ -1,5 +1,9 @@
 //! Commands and flags, named as kubectl, flux and cargo name theirs.
 
+mod extra;
+
+pub use extra::ExtraArgs;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -293,14 +297,23 @@ Examples:
   # Ask whether a service account may open a shell in a pod
   tenantry can serviceaccount:shop:default create pods/exec -n shop")]
     Can(CanArgs),
-    /// Check whether pods can send to other pods, and by which policies
+    /// Check whether pods can send to other pods, to addresses and to the platform, and by which
+    /// policies
     #[command(after_help = "\
 Examples:
   # Ask whether any pod of `shop` can reach `ledger`
   tenantry reach shop ledger
 
-  # Ask about one workload and one port
-  tenantry reach shop/web ledger --port 8080")]
+  # Ask about one workload and one port of a Service
+  tenantry reach shop/web ledger/svc/api --port 8080
+
+  # Ask about an address, the cloud's metadata service, and the API server
+  tenantry reach shop 203.0.113.0/24
+  tenantry reach shop metadata
+  tenantry reach shop kube-apiserver --port 443
+
+  # Ask about a chart that names no namespace
+  helm template shop | tenantry reach shop/web shop/db --also - -n shop")]
     Reach(ReachArgs),
     /// Print the JSON Schema of a kind, or write the schemas of all kinds to a folder
     #[command(after_help = "\
@@ -551,34 +564,15 @@ pub struct DiffArgs {
     pub fail_on: Option<FailOnClass>,
 }
 
-/// The inputs of a proof beside the rendered objects.
-#[derive(Clone, Debug, Args)]
-pub struct ExtraArgs {
-    /// Include the manifests of this folder or file, or of the standard input (-), on one cluster or
-    /// on all; repeatable. If there is no fleet, each of their namespaces counts as a tenant
-    #[arg(long, value_name = "[CLUSTER=]DIR")]
-    pub also: Vec<String>,
-    /// Include the objects of a live cluster, as `kubectl get -o json` prints them, from a file or
-    /// the standard input (-); repeatable
-    #[arg(long, value_name = "[CLUSTER=]FILE")]
-    pub snapshot: Vec<String>,
-    /// Make one tenant of the --also namespaces that share the value of this label or annotation
-    #[arg(long, value_name = "KEY")]
-    pub group_by: Option<String>,
-    /// Look only at this cluster; repeatable
-    #[arg(long, value_name = "NAME")]
-    pub cluster: Vec<String>,
-    /// The revision whose manifests `also` stands for; those on disk if `None`
-    #[arg(skip)]
-    pub revision: Option<String>,
-}
-
 /// Flags of `prove`.
 #[derive(Debug, Args)]
 pub struct ProveArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub beside: ExtraArgs,
+    /// Place manifests of --also that name no namespace in this one, as `kubectl apply -n` does
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
     /// Report only these rules or planes, and let them alone decide the exit code
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub only: Vec<String>,
@@ -703,11 +697,15 @@ pub struct CanArgs {
 pub struct ReachArgs {
     /// Send from NAMESPACE (any pod of it, also later ones) or NAMESPACE/WORKLOAD
     pub from: String,
-    /// Send to NAMESPACE or NAMESPACE/WORKLOAD
+    /// Send to one of these, or to NAMESPACE/svc/NAME, an address, a network, `metadata`,
+    /// `kube-apiserver` or `dns`
     pub to: String,
     /// Send to this port, as 8080 or 53/UDP [default: any port]
     #[arg(long, value_name = "PORT[/PROTOCOL]")]
     pub port: Option<String>,
+    /// Place manifests of --also that name no namespace in this one, as `kubectl apply -n` does
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub beside: ExtraArgs,

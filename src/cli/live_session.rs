@@ -3,7 +3,7 @@
 
 use super::CliError;
 use super::api_server::ApiServer;
-use super::args::{Cli, ConnectArgs};
+use super::args::{Cli, ConnectArgs, ExtraArgs};
 use super::lists::{FetchOptions, Fetched};
 use super::proof_inputs::ProofInputs;
 use super::session::{Selection, Session};
@@ -226,13 +226,9 @@ pub fn reviews_gap(why: String) -> ListError {
 
 /// Reads live clusters, to prove their isolation: with the fleet's tenants, or, without a fleet, with
 /// each namespace as a tenant.
-pub fn read(
-    cli: &Cli,
-    connect: &ConnectArgs,
-    group_by: Option<&str>,
-) -> Result<ProofInputs, CliError> {
+pub fn read(cli: &Cli, connect: &ConnectArgs, beside: &ExtraArgs) -> Result<ProofInputs, CliError> {
     match Session::open(cli, None) {
-        Err(CliError::NoFleet(_)) => read_without_fleet(cli, connect, group_by),
+        Err(CliError::NoFleet(_)) => read_without_fleet(cli, connect, beside),
         session => read_fleet(cli, connect, session?),
     }
 }
@@ -271,7 +267,7 @@ fn read_fleet(
 fn read_without_fleet(
     cli: &Cli,
     connect: &ConnectArgs,
-    group_by: Option<&str>,
+    args: &ExtraArgs,
 ) -> Result<ProofInputs, CliError> {
     if connect.context.len() > 1 {
         return Err(CliError::Usage(
@@ -286,7 +282,7 @@ fn read_without_fleet(
     let span = cluster_span(&mut sources, &server);
     let wanted = Desired::nothing(&server.name, span);
     let beside = fetch_for_proof(cli, &server, wanted, span)?;
-    let cluster = graph::without_fleet(beside, span, group_by);
+    let cluster = graph::without_fleet(beside, span, &args.without_fleet());
 
     Ok(ProofInputs {
         has_fleet: false,

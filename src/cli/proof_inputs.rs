@@ -51,8 +51,8 @@ pub struct ProofInputs {
 
 /// The subject of a question.
 pub enum Question<'a> {
-    /// Packets between two namespaces.
-    Packets([&'a str; 2]),
+    /// Packets between some namespaces.
+    Packets(Vec<&'a str>),
     /// Grants in a namespace, and who has them.
     Grants(&'a str),
 }
@@ -74,6 +74,7 @@ fn read_with(
         }
         opened => opened?,
     };
+    refuse_without_fleet(beside)?;
 
     read_session(cli, beside, session, given)
 }
@@ -106,6 +107,21 @@ pub fn read_at(_: &Cli, _: &ExtraArgs, _: &str) -> Result<ProofInputs, CliError>
     ))
 }
 
+/// Refuses flags that say whose a namespace is beside a fleet, which says it.
+fn refuse_without_fleet(beside: &ExtraArgs) -> Result<(), CliError> {
+    let flags = [
+        ("--platform-namespace", &beside.platform_namespace),
+        ("--tenant-namespace", &beside.tenant_namespace),
+    ];
+    match flags.iter().find(|(_, given)| !given.is_empty()) {
+        None => Ok(()),
+        Some((flag, _)) => Err(CliError::Usage(format!(
+            "{flag} is for manifests without a fleet; a fleet says it in spec.clusters[].platformNamespaces, \
+             and by its tenants"
+        ))),
+    }
+}
+
 fn read_session(
     cli: &Cli,
     beside: &ExtraArgs,
@@ -117,7 +133,7 @@ fn read_session(
     let standings = compiled.standings;
 
     let given = given.map_or_else(|| GivenFiles::read(cli, beside), Ok)?;
-    let extra = ExtraFiles::new(given, &mut session.sources);
+    let extra = ExtraFiles::new(beside, given, &mut session.sources);
     assemble(
         beside,
         &mut session,
@@ -138,8 +154,9 @@ pub fn read_to_prove(cli: &Cli, beside: &ExtraArgs) -> Result<ProofInputs, CliEr
     let is_past = beside.revision.is_some();
     if !inputs.has_fleet && !is_past && inputs.clusters.iter().all(is_empty) {
         return Err(CliError::Usage(
-            "there is no fleet here, and no namespace among the manifests that is not the \
-             platform's: nothing to prove"
+            "there is no fleet here, and no Namespace among the manifests that is not the \
+             platform's: nothing to prove; give the Namespace objects of tenants, or name them \
+             with --tenant-namespace"
                 .into(),
         ));
     }
@@ -186,8 +203,9 @@ fn read_concerned(
     if tenants.is_empty() {
         return Ok(None);
     }
+    refuse_without_fleet(beside)?;
     let files = given.insert(GivenFiles::read(cli, beside)?);
-    let extra = ExtraFiles::new(files.clone(), &mut session.sources);
+    let extra = ExtraFiles::new(beside, files.clone(), &mut session.sources);
 
     loop {
         let (bundles, findings) = session.render_tenants(&tenants);
@@ -225,20 +243,64 @@ fn may_be_refused(session: &Session) -> bool {
             .any(has_requirements)
 }
 
+/// Reads manifests that no fleet describes: one cluster, or each that an argument names.
 fn read_without_fleet(cli: &Cli, beside: &ExtraArgs) -> Result<ProofInputs, CliError> {
     let mut sources = SourceMap::default();
-    let extra = ExtraFiles::new(GivenFiles::read(cli, beside)?, &mut sources);
-    let extra = extra.for_cluster(&mut sources, None)?;
+    let extra = ExtraFiles::new(beside, GivenFiles::read(cli, beside)?, &mut sources);
 
-    let span = sources.add_path("the cluster");
-    let cluster = graph::without_fleet(extra, span, beside.group_by.as_deref());
+    let mut clusters = Vec::new();
+    for name in clusters_without_fleet(beside, &extra)? {
+        let inputs = extra.for_cluster(&mut sources, name)?;
+        let called = name.map_or_else(String::new, |name| format!(" {name}"));
+        let span = sources.add_path(&format!("the cluster{called}"));
+        let options = graph::WithoutFleet {
+            name,
+            ..beside.without_fleet()
+        };
+        clusters.push(graph::without_fleet(inputs, span, &options));
+    }
 
     Ok(ProofInputs {
         sources,
-        clusters: vec![cluster],
+        clusters,
         has_fleet: false,
         findings: Vec::new(),
         waivers: Vec::new(),
+    })
+}
+
+/// The clusters that the arguments name, in their order, or one without a name. `--cluster` chooses
+/// among them.
+fn clusters_without_fleet<'e>(
+    beside: &ExtraArgs,
+    extra: &'e ExtraFiles,
+) -> Result<Vec<Option<&'e str>>, CliError> {
+    let of_manifests = extra.manifests.iter().map(|one| &one.cluster);
+    let of_snapshots = extra.snapshots.iter().map(|one| &one.cluster);
+    let mut names: Vec<&str> = Vec::new();
+    for name in of_manifests.chain(of_snapshots).flatten() {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+
+    let unknown = |name: &&String| !names.contains(&name.as_str());
+    if let Some(name) = beside.cluster.iter().find(unknown) {
+        let known = match names.is_empty() {
+            true => "name clusters with --also NAME=DIR".to_owned(),
+            false => format!("the arguments name {}", names.join(", ")),
+        };
+        return Err(CliError::Usage(format!(
+            "there is no cluster `{name}`: {known}"
+        )));
+    }
+
+    let is_chosen =
+        |name: &&str| beside.cluster.is_empty() || beside.cluster.iter().any(|one| one == name);
+    let chosen = names.iter().copied().filter(is_chosen);
+    Ok(match names.is_empty() {
+        true => vec![None],
+        false => chosen.map(Some).collect(),
     })
 }
 
@@ -388,8 +450,8 @@ struct GivenManifests {
 struct ExtraFiles {
     manifests: Vec<AlsoManifests>,
     snapshots: Vec<Snapshot>,
-    /// Whether one of them has an admission policy, so that objects have to be kept.
-    has_policies: bool,
+    /// How manifests are read: objects are kept if one of the inputs has an admission policy.
+    options: graph::ReadOptions,
 }
 
 /// The manifests of one `--also`.
@@ -482,7 +544,7 @@ impl GivenManifests {
 
 impl ExtraFiles {
     /// Adds the texts to the sources of a run.
-    fn new(given: GivenFiles, sources: &mut SourceMap) -> Self {
+    fn new(beside: &ExtraArgs, given: GivenFiles, sources: &mut SourceMap) -> Self {
         let manifests: Vec<AlsoManifests> = given
             .manifests
             .into_iter()
@@ -503,11 +565,14 @@ impl ExtraFiles {
         Self {
             manifests,
             snapshots: given.snapshots,
-            has_policies,
+            options: graph::ReadOptions {
+                keeps: has_policies,
+                namespace: beside.manifest_namespace.as_deref().map(Into::into),
+            },
         }
     }
 
-    /// The inputs that are for one cluster; without a fleet, those that name no cluster.
+    /// The inputs that are for one cluster; those that name no cluster are for each.
     fn for_cluster(
         &self,
         sources: &mut SourceMap,
@@ -517,14 +582,14 @@ impl ExtraFiles {
         let manifests = || self.manifests.iter().filter(|m| applies(&m.cluster));
 
         let ids: Vec<SourceId> = manifests().flat_map(|m| m.ids.iter().copied()).collect();
-        let reading = graph::read(sources, &ids, self.has_policies);
+        let reading = graph::read_with(sources, &ids, &self.options);
         let mut inputs = graph::ExtraFacts {
             facts: reading.facts,
             faults: reading.faults,
             has_unread_files: reading.has_unread_files,
             closed_world: false,
             bytes: Vec::new(),
-            keeps_objects: self.has_policies,
+            keeps_objects: self.options.keeps,
         };
 
         for unread in manifests().filter(|m| !m.faults.is_empty()) {

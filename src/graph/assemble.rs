@@ -1,8 +1,10 @@
 //! A fleet's tenants and objects, and what stands beside them → clusters.
 
 use super::facts::{Facts, digest};
+use super::indirect::glob;
+use super::platform::PlatformEndpoints;
 use super::rbac::Subject;
-use super::{Cluster, InputKind, NOT_READ, Origin, Parts, TenantNode, builtin};
+use super::{Cluster, InputKind, NOT_READ, Origin, Owner, Parts, TenantNode, builtin};
 use crate::bundle::{ClusterBundle, ObjectSet, RenderedObject, TenantBundle};
 use crate::delivery::{ClusterEngine, Engine, conventions};
 use crate::diagnostic::{Diagnostic, Level, Scope};
@@ -12,7 +14,7 @@ use crate::source::Span;
 use crate::spec::FleetDoc;
 use crate::spec::fleet::FleetSpec;
 use crate::tenancy::model::{OnCluster, Tenant};
-use crate::tenancy::{SOURCE_NOT_GIVEN, Tenancy, claims, reserved};
+use crate::tenancy::{SOURCE_NOT_GIVEN, Tenancy, claims, reserved, usual_platform};
 use crate::value::Text;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -115,6 +117,7 @@ pub fn cluster(
             .flatten()
             .filter_map(|c| c.as_str().parse().ok())
             .collect(),
+        endpoints: PlatformEndpoints::of(spec),
         tenants: here
             .iter()
             .map(|(tenant, on)| node(tenant, on, &shared))
@@ -175,11 +178,37 @@ fn missing(here: &[(&Tenant, &OnCluster)], facts: &Facts, cluster: &str) -> Vec<
     out
 }
 
-/// Puts a cluster together of manifests alone; `span` stands for the cluster.
-pub fn without_fleet(mut beside: ExtraFacts, span: Span, group_by: Option<&str>) -> Cluster {
+/// How manifests that no fleet describes become a cluster.
+#[derive(Clone, Debug, Default)]
+pub struct WithoutFleet<'a> {
+    /// The name of the cluster; `cluster` if `None`.
+    pub name: Option<&'a str>,
+    /// The key of a label or annotation whose value names the tenant of a namespace.
+    pub group_by: Option<&'a str>,
+    /// Patterns of namespaces that are the platform's.
+    pub platform: &'a [String],
+    /// Patterns of namespaces that are tenants', whatever their names say.
+    pub tenants: &'a [String],
+}
+
+impl WithoutFleet<'_> {
+    /// Whether a namespace is the platform's by its name. `is_grouped` is whether a label or an
+    /// annotation names its tenant.
+    fn is_platform(&self, name: &str, is_grouped: bool) -> bool {
+        let is_one = |patterns: &[String]| patterns.iter().any(|pattern| glob(pattern, name));
+        !is_one(self.tenants)
+            && (is_one(self.platform)
+                || reserved(&FleetSpec::default(), name).is_some()
+                || !is_grouped && usual_platform(name).is_some())
+    }
+}
+
+/// Puts a cluster together of manifests alone; `span` stands for the cluster. Each namespace is a
+/// tenant, except those of the platform.
+pub fn without_fleet(mut beside: ExtraFacts, span: Span, options: &WithoutFleet<'_>) -> Cluster {
     builtin(&mut beside.facts, span);
     let parts = Parts {
-        name: "cluster".into(),
+        name: options.name.unwrap_or("cluster").into(),
         engine_namespace: conventions(Engine::default()).namespace.into(),
         facts: beside.facts,
         closed_world: beside.closed_world,
@@ -188,7 +217,35 @@ pub fn without_fleet(mut beside: ExtraFacts, span: Span, group_by: Option<&str>)
         snapshot_digest: *blake3::hash(&beside.bytes).as_bytes(),
         ..Parts::default()
     };
-    Cluster::new(parts, &infer_tenant(&FleetSpec::default(), group_by, true))
+
+    let infer = |name: &str, labels: &Labels, annotations: &Labels| {
+        let group = named_group(options.group_by, labels, annotations);
+        let is_platform = options.is_platform(name, group.is_some());
+        (!is_platform).then(|| group.unwrap_or_else(|| own_tenant(options.group_by, name)))
+    };
+    let mut cluster = Cluster::new(parts, &infer);
+    let namespaces = cluster.namespaces.iter();
+    cluster.platform_by_name = namespaces
+        .filter(|one| one.owner == Owner::Platform && options.is_platform(&one.name, false))
+        .map(|one| one.name.clone())
+        .collect();
+    cluster
+}
+
+/// The tenant that a label or an annotation of a namespace names.
+fn named_group(group_by: Option<&str>, labels: &Labels, annotations: &Labels) -> Option<Text> {
+    let key = group_by?;
+    let group = labels.get(key).or_else(|| annotations.get(key))?;
+    Some(group.into())
+}
+
+/// The tenant of a namespace that names none.
+fn own_tenant(group_by: Option<&str>, name: &str) -> Text {
+    match group_by {
+        None => name.into(),
+        // Apart from the groups, one of which may have its name.
+        Some(_) => format!("namespace {name}").into(),
+    }
 }
 
 /// Names the tenant of a namespace that no tenant declares, by its name, labels and annotations.
@@ -201,14 +258,8 @@ fn infer_tenant(
         if reserved(fleet, name).is_some() {
             return None;
         }
-        let Some(key) = group_by else {
-            return alone.then(|| name.into());
-        };
-        match labels.get(key).or_else(|| annotations.get(key)) {
-            Some(group) => Some(group.into()),
-            // Apart from the groups, one of which may have its name.
-            None => alone.then(|| format!("namespace {name}").into()),
-        }
+        let group = named_group(group_by, labels, annotations);
+        group.or_else(|| alone.then(|| own_tenant(group_by, name)))
     }
 }
 

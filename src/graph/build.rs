@@ -2,6 +2,7 @@
 
 use super::facts::{Facts, ObjectRef, Unevaluated};
 use super::indirect::{self, ReachIndex};
+use super::platform::PlatformEndpoints;
 use super::principal::Principals;
 use super::rbac::{Rbac, Subject};
 use super::{Cluster, InputKind, NOT_READ, NamespaceNode, Origin, Owner, TenantNode, admission};
@@ -27,6 +28,8 @@ pub struct Parts {
     pub plugin: Option<Text>,
     /// Networks of its pods, where they are said.
     pub pod_networks: Vec<ipnet::IpNet>,
+    /// The platform's own endpoints.
+    pub endpoints: PlatformEndpoints,
     /// Its tenants.
     pub tenants: Vec<TenantNode>,
     /// What its objects say.
@@ -100,7 +103,9 @@ impl Cluster {
             engine_namespace: parts.engine_namespace,
             plugin: parts.plugin,
             pod_networks: parts.pod_networks,
+            endpoints: parts.endpoints,
             tenants: tenants.nodes,
+            platform_by_name: Vec::new(),
             namespaces,
             rbac,
             facts,

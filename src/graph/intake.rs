@@ -7,10 +7,10 @@ use super::overlay::{self, Inputs, is_kustomization, transforms};
 use super::{InputKind, Origin};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{self, Document, Entry, Node, NodeValue, TreeValue, View};
-use crate::kube::ObjectId;
 use crate::kube::labels::texts;
+use crate::kube::{ObjectId, kinds};
 use crate::source::{SourceId, SourceMap, Span, join, parent};
-use crate::value::Value;
+use crate::value::{Text, Value};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,9 +69,27 @@ impl<'s> ManifestFile<'s> {
     }
 }
 
-/// Reads manifests. A file that an overlay names as a patch holds no object; only the arguments of
-/// Flux's controllers are read from it. `keeps` is whether objects are kept as they are.
+/// How manifests are read.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    /// Whether objects are kept as they are.
+    pub keeps: bool,
+    /// The namespace of objects that are in a namespace and name none, as `kubectl apply -n` has it.
+    pub namespace: Option<Text>,
+}
+
+/// Reads manifests as [`read_with`] does. `keeps` is whether objects are kept as they are.
 pub fn read(sources: &SourceMap, ids: &[SourceId], keeps: bool) -> Reading {
+    let options = ReadOptions {
+        keeps,
+        ..ReadOptions::default()
+    };
+    read_with(sources, ids, &options)
+}
+
+/// Reads manifests. A file that an overlay names as a patch holds no object; only the arguments of
+/// Flux's controllers are read from it.
+pub fn read_with(sources: &SourceMap, ids: &[SourceId], options: &ReadOptions) -> Reading {
     let files: Vec<ManifestFile<'_>> = ids
         .par_iter()
         .map(|id| ManifestFile::parse(sources, *id))
@@ -89,7 +107,7 @@ pub fn read(sources: &SourceMap, ids: &[SourceId], keeps: bool) -> Reading {
         .par_iter()
         .map(|file| match patches.contains(file.path) {
             true => Reading::default(),
-            false => read_file(sources, file, &texts, keeps),
+            false => read_file(sources, file, &texts, options),
         })
         .collect();
 
@@ -195,10 +213,10 @@ fn read_file(
     sources: &SourceMap,
     file: &ManifestFile<'_>,
     texts: &Texts<'_>,
-    keeps: bool,
+    options: &ReadOptions,
 ) -> Reading {
     let mut reading = Reading {
-        facts: Facts::keeping(keeps),
+        facts: Facts::keeping(options.keeps),
         ..Reading::default()
     };
 
@@ -210,7 +228,7 @@ fn read_file(
             let text = |path: &str| text_beside(texts, file.path, path);
             controllers.extend(patches::of_overlay(sources, root, &text));
         } else if !matches!(root.value, NodeValue::Null) {
-            read_object(root, false, &mut reading);
+            read_object(root, false, options, &mut reading);
         }
     }
 
@@ -218,7 +236,7 @@ fn read_file(
 }
 
 /// Reads an object, or each object of a list. `in_list` is whether a list holds the object.
-fn read_object(node: &Node, in_list: bool, reading: &mut Reading) {
+fn read_object(node: &Node, in_list: bool, options: &ReadOptions, reading: &mut Reading) {
     if let Some(list) = List::of(node) {
         if list.items.is_empty() {
             reading.facts.count_unread("empty lists");
@@ -226,9 +244,9 @@ fn read_object(node: &Node, in_list: bool, reading: &mut Reading) {
         for item in list.items {
             match list.untyped(item) {
                 Some((version, kind)) => {
-                    read_object(&typed_node(item, version, kind), true, reading);
+                    read_object(&typed_node(item, version, kind), true, options, reading);
                 }
-                None => read_object(item, true, reading),
+                None => read_object(item, true, options, reading),
             }
         }
         return;
@@ -239,11 +257,17 @@ fn read_object(node: &Node, in_list: bool, reading: &mut Reading) {
     match ObjectId::of(node) {
         // The program reads its own kinds as specs.
         Ok(id) if id.group == "tenantry.dev" => {}
-        Ok(id) => {
+        Ok(mut id) => {
             let origin = Origin {
                 input: InputKind::Manifest,
                 span,
             };
+            if let Some(namespace) = &options.namespace
+                && id.namespace.is_empty()
+                && kinds::is_namespaced(&id)
+            {
+                id.namespace = namespace.clone();
+            }
             reading.facts.add(id, node, origin);
         }
         // The values of a chart or the file of a workflow: no API server takes them.

@@ -24,6 +24,7 @@ pub mod network;
 mod object;
 pub mod operator;
 pub mod overlay;
+pub mod platform;
 mod pod_shape;
 pub mod principal;
 pub mod quota;
@@ -32,10 +33,10 @@ pub mod request;
 pub mod storage;
 pub mod workload;
 
-pub use assemble::{ClusterObjects, ExtraFacts, cluster, unread, without_fleet};
+pub use assemble::{ClusterObjects, ExtraFacts, WithoutFleet, cluster, unread, without_fleet};
 pub use build::Parts;
 pub use facts::{Facts, Unevaluated};
-pub use intake::{NOT_READ, Reading, has_policies, read, read_snapshot};
+pub use intake::{NOT_READ, ReadOptions, Reading, has_policies, read, read_snapshot, read_with};
 pub use object::{InputKind, Origin};
 
 use crate::diagnostic::Diagnostic;
@@ -45,6 +46,7 @@ use crate::kube::labels::{self, Labels, Selector};
 use crate::kube::names::NAME_LABEL;
 use crate::source::{Source, Span};
 use crate::value::Text;
+use platform::PlatformEndpoints;
 use principal::Principals;
 use rbac::{Rbac, Subject};
 use std::collections::{BTreeMap, HashMap};
@@ -105,8 +107,13 @@ pub struct Cluster {
     pub plugin: Option<Text>,
     /// Networks of its pods, where they are said.
     pub pod_networks: Vec<ipnet::IpNet>,
+    /// The platform's own endpoints.
+    pub endpoints: PlatformEndpoints,
     /// Its tenants.
     pub tenants: Vec<TenantNode>,
+    /// The namespaces that are taken for the platform's by their names, where no fleet says whose
+    /// they are; sorted.
+    pub platform_by_name: Vec<Text>,
     /// Its namespaces, sorted by name.
     pub namespaces: Vec<NamespaceNode>,
     /// Roles and bindings.

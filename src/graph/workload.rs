@@ -6,9 +6,10 @@ use super::storage::InlineVolume;
 use crate::document::{TreeValue, View};
 use crate::kube::ObjectId;
 use crate::kube::labels::{Labels, Selector, is_true, items, texts};
-use crate::netpol::Protocol;
+use crate::netpol::{Ports, Protocol};
 use crate::source::Span;
 use crate::value::Text;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// A pod, or what makes pods.
@@ -250,12 +251,55 @@ pub struct Service {
     pub id: ObjectId,
     /// The pods that it sends to; nothing where it names none.
     pub selector: Option<Selector>,
+    /// Its own addresses, where the cluster has given it some.
+    pub ips: Vec<IpAddr>,
+    /// Whether it has no address of its own: its name stands for those of its pods.
+    pub headless: bool,
+    /// Its ports.
+    pub ports: Vec<ServicePort>,
     /// Addresses that it takes over: CVE-2020-8554.
     pub external_ips: Vec<(Text, Option<Span>)>,
     /// The name that it stands for.
     pub external_name: Option<(Text, Option<Span>)>,
     /// Where it comes from.
     pub origin: Origin,
+}
+
+/// A port of a Service.
+#[derive(Clone, Debug)]
+pub struct ServicePort {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The number that clients use.
+    pub port: u16,
+    /// The port of the pods: a number, or a name that each pod gives to one.
+    pub target: Ports,
+}
+
+impl ServicePort {
+    /// Reads a port; `None` for one that the API server refuses.
+    fn of<T: TreeValue>(node: &T) -> Option<Self> {
+        let number = |key: &str| match node.member(key).map(TreeValue::view) {
+            Some(View::Number(number)) => u16::try_from(number.as_u64()?).ok(),
+            _ => None,
+        };
+        let protocol = node.member("protocol").and_then(TreeValue::text);
+
+        let port = number("port")?;
+        let target = match node.member("targetPort").and_then(TreeValue::text) {
+            Some(name) => Ports::Named(name.into()),
+            None => {
+                let number = number("targetPort").filter(|number| *number != 0);
+                let number = number.unwrap_or(port);
+                Ports::Range(number, number)
+            }
+        };
+        Some(Self {
+            protocol: protocol.map_or(Some(Protocol::Tcp), Protocol::parse)?,
+            port,
+            target,
+        })
+    }
 }
 
 impl Service {
@@ -269,10 +313,20 @@ impl Service {
                 .map(|(key, value)| (key.as_str(), value.as_str())),
         );
 
+        let member = |key: &str| spec.and_then(|spec| spec.member(key));
+        let first = member("clusterIP").and_then(TreeValue::text);
+        let own: BTreeSet<&str> = texts(member("clusterIPs")).chain(first).collect();
+
         let ips = items(spec.and_then(|s| s.member("externalIPs"))).iter();
         let name = spec.and_then(|s| s.member("externalName"));
         Self {
             selector: (!selector.is_everything()).then_some(selector),
+            headless: own.contains("None"),
+            ips: own.iter().filter_map(|ip| ip.parse().ok()).collect(),
+            ports: items(member("ports"))
+                .iter()
+                .filter_map(ServicePort::of)
+                .collect(),
             external_ips: ips
                 .filter_map(|ip| Some((ip.text()?.into(), ip.span())))
                 .collect(),

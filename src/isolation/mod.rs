@@ -22,6 +22,7 @@ pub mod operators;
 pub mod grade;
 mod public;
 pub mod question;
+pub mod connection;
 pub mod resources;
 pub mod severity;
 pub mod threats;
@@ -200,6 +201,8 @@ pub struct ClusterProof {
     pub planes: Vec<PlaneResult>,
     /// All findings.
     pub findings: Vec<Finding>,
+    /// The namespaces that are taken for the platform's by their names, without a fleet.
+    pub platform_by_name: Vec<Text>,
     /// The number of edges between tenants that both sides declare.
     pub declared_edges: usize,
     /// Inputs that could not be read. If there are any, no plane is proven.
@@ -419,6 +422,7 @@ pub fn prove(cluster: &Cluster) -> ClusterProof {
         },
         planes,
         findings,
+        platform_by_name: cluster.platform_by_name.clone(),
         declared_edges,
         unread_inputs: cluster.unread_inputs.clone(),
         unread: cluster.facts.unread.clone(),

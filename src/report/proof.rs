@@ -12,6 +12,7 @@ use crate::graph::Cluster;
 use crate::isolation::severity::{self, Severity};
 use crate::isolation::{ClusterProof, Finding, MODEL, Plane, PlaneResult, Verdict};
 use crate::source::{SourceMap, Span};
+use crate::value::Text;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +47,10 @@ pub fn digest(sources: &SourceMap, clusters: &[Cluster]) -> String {
     }
 
     short(&hasher)
+}
+
+fn names(texts: &[Text]) -> Vec<&str> {
+    texts.iter().map(Text::as_str).collect()
 }
 
 /// A proof of all clusters, to be written in each format.
@@ -105,6 +110,13 @@ impl ProofReport<'_> {
 
         if size.tenants == 0 {
             out.push_str("  no tenant is on this cluster yet: there is nothing to prove\n");
+        }
+        if !proof.platform_by_name.is_empty() {
+            let _ = writeln!(
+                out,
+                "  the platform's by name: {} (--tenant-namespace and --platform-namespace change it)",
+                names(&proof.platform_by_name).join(", ")
+            );
         }
         let planes = proof.planes.iter();
         out.extend(planes.map(|plane| plane_line(plane, self.asks(plane.plane))));
@@ -395,6 +407,8 @@ struct ProvenClusterReport<'a> {
     namespaces: usize,
     objects: usize,
     declared_edges: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    platform_by_name: Vec<&'a str>,
     planes: Vec<PlaneReport<'a>>,
     findings: Vec<ProofFindingReport<'a>>,
     unread: &'a BTreeMap<String, usize>,
@@ -479,6 +493,7 @@ impl<'a> ProvenClusterReport<'a> {
             namespaces: proof.size.namespaces,
             objects: proof.size.objects,
             declared_edges: proof.declared_edges,
+            platform_by_name: names(&proof.platform_by_name),
             planes: proof.planes.iter().map(plane).collect(),
             findings: found
                 .chain(unread)

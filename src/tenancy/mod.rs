@@ -19,6 +19,7 @@ mod quota;
 mod subjects;
 mod tenant;
 mod placement;
+mod platform_namespaces;
 mod namespace;
 mod pod_security;
 mod sync;
@@ -38,9 +39,10 @@ pub use names::{
 pub use namespace::FLOOR_EXTERNAL;
 pub use network::{
     CLUSTER_RANGE, DEFAULT_DENY, EGRESS_ANY, FQDN, INGRESS_ANY, ISOLATION_NONE, NO_SHARED_CLUSTER,
-    ONE_SIDED, RANGE_UNDECLARED, UNKNOWN_PEER,
+    ONE_SIDED, RANGE_UNDECLARED, UNKNOWN_PEER, metadata_networks,
 };
 pub use placement::UNKNOWN_CLUSTER;
+pub use platform_namespaces::usual_platform;
 pub use pod_security::POD_SECURITY;
 pub use prior::{ClaimKey, ClaimKind, Prior};
 pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE};

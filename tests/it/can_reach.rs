@@ -97,7 +97,9 @@ fn reach_prints_the_policies() {
     ] {
         let ran = sandbox.run(args);
         assert!(
-            ran.code == 1 && ran.out.contains("none of them lets it"),
+            ran.code == 1
+                && ran.out.contains("blocked")
+                && ran.out.contains("/default-deny governs"),
             "{ran:?}"
         );
     }

@@ -128,7 +128,11 @@ fn reported(inputs: &ProofInputs, proofs: &[ClusterProof]) -> Vec<ReportedFindin
 
 /// The findings that a revision has, without those that are waived in it.
 fn at_revision(cli: &Cli, args: &ProveArgs, revision: &str) -> Result<Baseline, CliError> {
-    let inputs = proof_inputs::read_at(cli, &args.beside, revision)?;
+    let inputs = proof_inputs::read_at(
+        cli,
+        &args.beside.in_namespace(args.namespace.as_ref()),
+        revision,
+    )?;
     let (proofs, _) = prove(&inputs);
     Ok(findings::baseline(
         &inputs.sources,
@@ -226,9 +230,9 @@ fn text(cli: &Cli, args: &ProveArgs, report: &ProofReport<'_>, is_output: bool) 
 fn read(cli: &Cli, args: &ProveArgs) -> Result<ProofInputs, CliError> {
     #[cfg(feature = "cluster")]
     if args.live {
-        return crate::cli::live_session::read(cli, &args.connect, args.beside.group_by.as_deref());
+        return crate::cli::live_session::read(cli, &args.connect, &args.beside);
     }
-    proof_inputs::read_to_prove(cli, &args.beside)
+    proof_inputs::read_to_prove(cli, &args.beside.in_namespace(args.namespace.as_ref()))
 }
 
 /// What is asked for besides verdicts.

@@ -125,11 +125,7 @@ impl PathCondition<'_> {
         entrance: &PathCondition<'_>,
         labels: EndLabels<'_>,
     ) -> Result<bool, TooLarge> {
-        let (own, other) = (
-            self.ports_of(labels.to_ports),
-            entrance.ports_of(labels.to_ports),
-        );
-        if !own.meet(&other) {
+        if !self.shares_port(entrance, labels.to_ports) {
             return Ok(false);
         }
         Ok(
@@ -138,34 +134,31 @@ impl PathCondition<'_> {
         )
     }
 
+    /// Whether the path and a path in let a port through together. `named` are the ports that the
+    /// destination names, if it is known.
+    pub fn shares_port(&self, entrance: &PathCondition<'_>, named: Option<&[NamedPort]>) -> bool {
+        PathPorts::of(self.ports, named).meet(&PathPorts::of(entrance.ports, named))
+    }
+
+    /// Whether the pod of the path's namespace and the pod at the other end can be pods of the path.
+    /// `None` stands for any labels.
+    ///
+    /// # Errors
+    /// The selectors are too many to tell.
+    pub fn has_pods(&self, own: Option<&Labels>, other: Option<&Labels>) -> Result<bool, TooLarge> {
+        Ok(can_be_labelled(own, [self.own, None], &self.avoid)?
+            && can_be_labelled(other, [self.other, None], &[])?)
+    }
+
     /// Whether the path lets a port through. `named` are the ports that the destination names, if it
     /// is known.
     pub fn has_port(&self, port: &Port, named: Option<&[NamedPort]>) -> bool {
-        self.ports_of(named)
-            .meet(&PathPorts::Some(vec![port.clone()]))
+        lets_port(self.ports, Some(port), named)
     }
 
-    /// The ports that it lets through, with the numbers that a destination gives to their names.
-    fn ports_of(&self, named: Option<&[NamedPort]>) -> PathPorts {
-        if self.ports.is_empty() {
-            return PathPorts::Every;
-        }
-        let Some(named) = named else {
-            return PathPorts::Some(self.ports.to_vec());
-        };
-
-        let numbers = self.ports.iter().flat_map(|port| match &port.ports {
-            Ports::Named(name) => named
-                .iter()
-                .filter(|own| own.name == *name && own.protocol == port.protocol)
-                .map(|own| Port {
-                    protocol: own.protocol,
-                    ports: Ports::Range(own.port, own.port),
-                })
-                .collect(),
-            _ => vec![port.clone()],
-        });
-        PathPorts::Some(numbers.collect())
+    /// The ports that it lets through; every port if empty.
+    pub const fn ports(&self) -> &[Port] {
+        self.ports
     }
 
     /// Whether it is for DNS alone.
@@ -214,7 +207,40 @@ enum PathPorts {
     Some(Vec<Port>),
 }
 
+/// Whether the ports of a rule let a port through; some port, if `None` is asked about. `named` are
+/// the ports that the destination names, if it is known.
+pub fn lets_port(ports: &[Port], port: Option<&Port>, named: Option<&[NamedPort]>) -> bool {
+    let asked = match port {
+        None => PathPorts::Every,
+        Some(port) => PathPorts::of(std::slice::from_ref(port), named),
+    };
+    PathPorts::of(ports, named).meet(&asked)
+}
+
 impl PathPorts {
+    /// The ports that a rule lets through, with the numbers that a destination gives to their names.
+    fn of(ports: &[Port], named: Option<&[NamedPort]>) -> Self {
+        if ports.is_empty() {
+            return Self::Every;
+        }
+        let Some(named) = named else {
+            return Self::Some(ports.to_vec());
+        };
+
+        let numbers = ports.iter().flat_map(|port| match &port.ports {
+            Ports::Named(name) => named
+                .iter()
+                .filter(|own| own.name == *name && own.protocol == port.protocol)
+                .map(|own| Port {
+                    protocol: own.protocol,
+                    ports: Ports::Range(own.port, own.port),
+                })
+                .collect(),
+            _ => vec![port.clone()],
+        });
+        Self::Some(numbers.collect())
+    }
+
     fn meet(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Every, Self::Every) => true,

@@ -137,6 +137,32 @@ impl Admitted {
     }
 }
 
+/// Returns a path out of one namespace and a path into another that meet, for pods of which some
+/// labels are known, or on one port. Each namespace comes with its paths.
+///
+/// # Errors
+/// The selectors are too many to tell.
+pub fn meeting<'p, 'a>(
+    (from, outs): (u32, &'p [NetworkPath<'a>]),
+    (to, ins): (u32, &'p [NetworkPath<'a>]),
+    labels: EndLabels<'_>,
+    port: Option<&Port>,
+) -> Result<Option<(&'p NetworkPath<'a>, &'p NetworkPath<'a>)>, TooLarge> {
+    let leads = |path: &NetworkPath<'a>, other: u32| {
+        path.namespaces.has(other)
+            && port.is_none_or(|port| path.condition.has_port(port, labels.to_ports))
+    };
+
+    for entrance in ins.iter().filter(|path| leads(path, from)) {
+        for exit in outs.iter().filter(|path| leads(path, to)) {
+            if exit.condition.meets_as(&entrance.condition, labels)? {
+                return Ok(Some((exit, entrance)));
+            }
+        }
+    }
+    Ok(None)
+}
+
 impl<'a> Reachability<'a> {
     /// Indexes the paths of a cluster.
     pub fn new(cluster: &'a Cluster) -> Self {
@@ -193,19 +219,7 @@ impl<'a> Reachability<'a> {
         let (Some(outs), Some(ins)) = (self.paths_out(from), self.paths_in(to)) else {
             return Err(TooLarge);
         };
-        let leads = |path: &NetworkPath<'a>, other: u32| {
-            path.namespaces.has(other)
-                && port.is_none_or(|port| path.condition.has_port(port, labels.to_ports))
-        };
-
-        for entrance in ins.iter().filter(|path| leads(path, from)) {
-            for exit in outs.iter().filter(|path| leads(path, to)) {
-                if exit.condition.meets_as(&entrance.condition, labels)? {
-                    return Ok(Some((exit, entrance)));
-                }
-            }
-        }
-        Ok(None)
+        meeting((from, outs), (to, ins), labels, port)
     }
 
     /// Whether pods of one namespace may send to pods of another on another port than that of DNS.

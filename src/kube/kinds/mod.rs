@@ -166,6 +166,14 @@ pub fn is_cluster_scoped(id: &ObjectId) -> bool {
     of(id).is_some_and(|kind| kind.scope == Scope::Cluster)
 }
 
+/// Whether an object is known to be in a namespace.
+pub fn is_namespaced(id: &ObjectId) -> bool {
+    match of(id) {
+        Some(kind) => kind.scope == Scope::Namespaced,
+        None => scopes::is_namespaced(&id.group, &id.kind),
+    }
+}
+
 /// Whether an object says that it is of one of Kubernetes' own groups, which has no such kind.
 pub fn is_unknown_to_kubernetes(id: &ObjectId) -> bool {
     find_group(&id.group).is_some_and(|group| group.complete && group.kind(&id.kind).is_none())

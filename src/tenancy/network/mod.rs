@@ -14,7 +14,7 @@ mod tests;
 
 pub use builder::{FQDN, UNKNOWN_PEER};
 pub use edges::{NO_SHARED_CLUSTER, ONE_SIDED};
-pub use ranges::{CLUSTER_RANGE, EGRESS_ANY, INGRESS_ANY, RANGE_UNDECLARED};
+pub use ranges::{CLUSTER_RANGE, EGRESS_ANY, INGRESS_ANY, RANGE_UNDECLARED, metadata_networks};
 
 use super::KnownTenants;
 use super::model::{NamedPolicy, NetworkPolicies, Tenant, TenantNamespace};

@@ -52,11 +52,6 @@ static METADATA: [&str; 2] = ["169.254.169.254/32", "fd00:ec2::254/128"];
 
 /// The ranges of a cluster that a `cidr` leaves out, unless it lies within one of them.
 pub(super) fn cluster_ranges(cluster: &ClusterSpec) -> Vec<IpNet> {
-    let metadata: Vec<&str> = match &cluster.metadata_cidrs {
-        Some(declared) => declared.iter().map(|cidr| cidr.as_str()).collect(),
-        None => METADATA.to_vec(),
-    };
-
     let declared = [
         &cluster.pod_cidrs,
         &cluster.service_cidrs,
@@ -68,10 +63,21 @@ pub(super) fn cluster_ranges(cluster: &ClusterSpec) -> Vec<IpNet> {
         .into_iter()
         .flatten()
         .flatten()
-        .map(|cidr| cidr.as_str())
-        .chain(metadata)
-        .filter_map(|cidr| cidr.parse().ok())
+        .filter_map(|cidr| cidr.as_str().parse().ok())
+        .chain(metadata_networks(Some(cluster)))
         .collect()
+}
+
+/// The addresses of the metadata service of a cluster's cloud; the usual ones if the cluster
+/// declares none.
+pub fn metadata_networks(cluster: Option<&ClusterSpec>) -> Vec<IpNet> {
+    let declared = cluster.and_then(|cluster| cluster.metadata_cidrs.as_ref());
+    let networks: Vec<&str> = match declared {
+        Some(declared) => declared.iter().map(|cidr| cidr.as_str()).collect(),
+        None => METADATA.to_vec(),
+    };
+    let parsed = networks.iter().filter_map(|cidr| cidr.parse().ok());
+    parsed.collect()
 }
 
 /// The cluster's own ranges that a declared network must leave out: the largest of those strictly

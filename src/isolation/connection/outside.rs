@@ -1,0 +1,381 @@
+//! Connections between a pod and an end outside the pods of the inputs: addresses, the API server, the
+//! metadata service, and the DNS of a namespace that no input holds.
+//!
+//! Source: kubernetes.io/docs/concepts/services-networking/network-policies, "What you can't do with
+//! network policies" and "NetworkPolicy and hostNetwork pods"; docs.cilium.io, "IP/CIDR based".
+
+use super::side::{Governing, Lets, by_ports, direction_name, governing_pods, reasons};
+use super::{MAX_REASONS, PodEnd, narrowing, too_large, unknown};
+use crate::graph::Cluster;
+use crate::graph::network::{NamedPort, PolicyObject};
+use crate::isolation::network::paths::{paths, pod_network};
+use crate::isolation::question::{Answer, Word};
+use crate::isolation::{Step, at};
+use crate::kube::labels::{Labels, TooLarge};
+use crate::kube::names::NAME_LABEL;
+use crate::netpol::addresses::AddressSet;
+use crate::netpol::{Direction, Peer, Port, Rule};
+use crate::value::Text;
+use ipnet::IpNet;
+
+/// An end outside the pods of the inputs.
+#[derive(Clone, Debug)]
+pub struct OutsideEnd {
+    /// How a sentence calls it.
+    pub name: String,
+    /// What it is.
+    pub kind: OutsideKind,
+}
+
+/// What an end outside the pods of the inputs is.
+#[derive(Clone, Debug)]
+pub enum OutsideKind {
+    /// Any address of some networks.
+    Networks(Vec<IpNet>),
+    /// The API server; without networks if the inputs do not say where it is.
+    ApiServer(Vec<IpNet>),
+    /// The metadata service of a cloud.
+    Metadata(Vec<IpNet>),
+    /// Pods of a namespace that no input holds.
+    Pods {
+        /// The namespace.
+        namespace: Text,
+        /// The labels of the pods.
+        labels: Labels,
+    },
+}
+
+impl OutsideEnd {
+    /// Its networks; none if they are not known.
+    fn networks(&self) -> &[IpNet] {
+        match &self.kind {
+            OutsideKind::Networks(all)
+            | OutsideKind::ApiServer(all)
+            | OutsideKind::Metadata(all) => all,
+            OutsideKind::Pods { .. } => &[],
+        }
+    }
+
+    /// Whether each of its addresses is in one of some networks.
+    fn is_within(&self, networks: &[IpNet]) -> bool {
+        let own = self.networks();
+        let is_in = |net: &IpNet| networks.iter().any(|all| all.contains(net));
+        !own.is_empty() && own.iter().all(is_in)
+    }
+
+    /// Whether some of its addresses are in some networks.
+    fn meets(&self, set: &AddressSet) -> bool {
+        let mut own = self.networks().iter();
+        own.any(|net| AddressSet::new(net, &[]).meets(set))
+    }
+
+    /// Whether the address never leaves the pod.
+    fn is_loopback(&self) -> bool {
+        let own = self.networks();
+        !own.is_empty() && own.iter().all(|net| net.network().is_loopback())
+    }
+}
+
+/// Whether a rule has the end among its peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum HasEnd {
+    No,
+    /// If the end's address is that of a pod that the rule selects.
+    IfPod,
+    /// If the end's address, which the inputs do not say, is in the rule's network.
+    IfAddress,
+    Yes,
+}
+
+/// A pod and an end outside, and the direction of the connection as the pod sees it.
+#[derive(Clone, Copy)]
+struct Outward<'a> {
+    cluster: &'a Cluster,
+    pods: &'a PodEnd,
+    direction: Direction,
+    end: &'a OutsideEnd,
+}
+
+/// Answers whether a pod can send to an end outside, or be sent to by it.
+pub fn answer(
+    cluster: &Cluster,
+    pods: &PodEnd,
+    direction: Direction,
+    end: &OutsideEnd,
+    port: Option<&Port>,
+) -> Answer {
+    if end.is_loopback() {
+        let text = format!("{} never leaves the pod: no policy governs it", end.name);
+        let step = Step::new(pods.span(cluster), text);
+        return Answer::new(Word::Yes, String::new(), vec![step]);
+    }
+    let unknown = unknown(cluster, &[pods]);
+    if !unknown.is_empty() {
+        return Answer::new(Word::Unknown, String::new(), unknown);
+    }
+
+    let asked = Outward {
+        cluster,
+        pods,
+        direction,
+        end,
+    };
+    let answer = asked.answer(port);
+    answer.unwrap_or_else(|TooLarge| too_large(cluster, &[pods]))
+}
+
+impl Outward<'_> {
+    fn answer(&self, port: Option<&Port>) -> Result<Answer, TooLarge> {
+        let node = self.pods.node(self.cluster);
+        let all = paths(self.cluster, node, self.direction)?;
+        for path in all.iter().filter(|path| path.by.is_none()) {
+            if path.condition.has_pods(self.pods.labels.as_ref(), None)? {
+                let step = path.step(self.direction, node, self.pods.span(self.cluster));
+                return Ok(self.open(step));
+            }
+        }
+
+        let mut governing = Vec::new();
+        let mut maybe: Option<Step> = None;
+        for (policy, rules) in governing_pods(self.cluster, self.pods, self.direction)? {
+            let mut own = Governing::new(policy, rules);
+            for rule in rules {
+                let has = self.has_end(policy, rule);
+                if has == HasEnd::No {
+                    continue;
+                }
+                let lets = by_ports(rule, port, self.named_ports());
+                match (has, lets) {
+                    (HasEnd::Yes, Lets::Peer(_)) => {
+                        return Ok(self.open(self.rule_step(policy, rule)));
+                    }
+                    (HasEnd::IfAddress, Lets::Peer(_)) => {
+                        maybe.get_or_insert_with(|| self.maybe_step(policy, rule));
+                    }
+                    (HasEnd::IfPod, Lets::Peer(_)) => own.note(rule, Lets::PodsAlone),
+                    (HasEnd::Yes, lets) => own.note(rule, lets),
+                    _ => {}
+                }
+            }
+            governing.push(own);
+        }
+
+        Ok(match maybe {
+            Some(step) => Answer::new(Word::Unknown, String::new(), vec![step]),
+            None => self.closed(&governing),
+        })
+    }
+
+    /// The ports that the destination names.
+    fn named_ports(&self) -> Option<&[NamedPort]> {
+        match (self.direction, &self.end.kind) {
+            (Direction::Ingress, _) => self.pods.ports.as_deref(),
+            (Direction::Egress, OutsideKind::Pods { .. }) => None,
+            // An address names no port.
+            (Direction::Egress, _) => Some(&[]),
+        }
+    }
+
+    /// Whether the end's addresses are those of pods, as the fleet declares its networks.
+    fn is_pod_address(&self) -> bool {
+        self.end.is_within(&self.cluster.pod_networks)
+    }
+
+    /// Whether some of the end's addresses may be those of pods.
+    fn may_be_pod(&self) -> bool {
+        let is_plain = matches!(self.end.kind, OutsideKind::Networks(_));
+        let mut own = self.end.networks().iter();
+        is_plain && own.any(|net| pod_network(self.cluster, &AddressSet::new(net, &[])).is_some())
+    }
+
+    fn has_end(&self, policy: &PolicyObject, rule: &Rule) -> HasEnd {
+        if rule.peers.is_empty() {
+            return HasEnd::Yes;
+        }
+        let peers = rule.peers.iter();
+        let all = peers.map(|peer| match peer {
+            Peer::Block { net, except } => self.has_block(net, except),
+            Peer::Pods { namespaces, pods } => {
+                let OutsideKind::Pods { namespace, labels } = &self.end.kind else {
+                    return match self.may_be_pod() || self.is_pod_address() {
+                        true => HasEnd::IfPod,
+                        false => HasEnd::No,
+                    };
+                };
+                let known = Labels::new([(NAME_LABEL.into(), namespace.clone())]);
+                let is_in = match namespaces {
+                    None => *namespace == policy.id.namespace,
+                    Some(selector) => selector.matches(&known),
+                };
+                match is_in && pods.matches(labels) {
+                    true => HasEnd::Yes,
+                    false => HasEnd::No,
+                }
+            }
+        });
+        all.max().unwrap_or(HasEnd::No)
+    }
+
+    fn has_block(&self, net: &IpNet, except: &[IpNet]) -> HasEnd {
+        let is_unknown = self.end.networks().is_empty();
+        let is_everything = net.prefix_len() == 0 && except.is_empty();
+        let is_cilium = self.cluster.plugin.as_deref() == Some("cilium");
+
+        if is_unknown && is_everything && matches!(self.end.kind, OutsideKind::ApiServer(_)) {
+            return HasEnd::Yes;
+        }
+        if is_unknown {
+            let blocks = AddressSet::new(net, except);
+            let is_pods = matches!(self.end.kind, OutsideKind::Pods { .. });
+            return match !is_pods || pod_network(self.cluster, &blocks).is_some() {
+                true => HasEnd::IfAddress,
+                false => HasEnd::No,
+            };
+        }
+        // With Cilium, an ipBlock selects no pods.
+        if is_cilium && self.is_pod_address() {
+            return HasEnd::No;
+        }
+        match self.end.meets(&AddressSet::new(net, except)) {
+            true => HasEnd::Yes,
+            false => HasEnd::No,
+        }
+    }
+
+    fn rule_step(&self, policy: &PolicyObject, rule: &Rule) -> Step {
+        let preposition = match self.direction {
+            Direction::Egress => "to",
+            Direction::Ingress => "from",
+        };
+        let text = format!(
+            "{} allows {} of {} {preposition} {}",
+            policy.id.called(),
+            direction_name(self.direction),
+            self.pods.called(self.cluster),
+            self.end.name
+        );
+        Step::new(at(rule.span, policy.origin), text)
+    }
+
+    /// The step of a rule whose network may hold the end.
+    fn maybe_step(&self, policy: &PolicyObject, rule: &Rule) -> Step {
+        let step = self.rule_step(policy, rule);
+        let why = match &self.end.kind {
+            OutsideKind::ApiServer(_) => {
+                "if its address is in the rule's network: declare apiServer, or ask about the address"
+            }
+            _ => "if its address is in the rule's network: ask about the address",
+        };
+        Step::new(step.span, format!("{} {why}", step.text))
+    }
+
+    /// The answer if the policies of the pod let the connection through.
+    fn open(&self, step: Step) -> Answer {
+        let mut steps = vec![step];
+        if let Some(untold) = self.untold() {
+            steps.push(untold);
+            return Answer::new(Word::Unknown, String::new(), steps);
+        }
+        steps.extend(narrowing(self.cluster, &[self.pods]));
+        steps.extend(self.conditions(true));
+        Answer::new(Word::Yes, String::new(), steps)
+    }
+
+    /// The answer if no policy of the pod lets the connection through.
+    fn closed(&self, governing: &[Governing<'_>]) -> Answer {
+        let pods = self.pods.called(self.cluster);
+        let mut steps = reasons(governing, self.direction, &pods, &self.end.name);
+        steps.truncate(MAX_REASONS);
+
+        let may_pass = governing.iter().any(|one| one.lets == Lets::PodsAlone);
+        let untold = self.untold().filter(|_| may_pass);
+        if let Some(step) = untold.or_else(|| self.own_node()) {
+            steps.push(step);
+            return Answer::new(Word::Unknown, String::new(), steps);
+        }
+
+        steps.extend(self.conditions(false));
+        let summary = format!("{} of {pods} is blocked", direction_name(self.direction));
+        Answer::new(Word::No, summary, steps)
+    }
+
+    fn step(&self, text: String) -> Step {
+        Step::new(self.pods.span(self.cluster), text)
+    }
+
+    /// Why the answer is not known although a policy lets the address through, if it is not.
+    fn untold(&self) -> Option<Step> {
+        let name = &self.end.name;
+        if !matches!(self.end.kind, OutsideKind::Networks(_)) {
+            return None;
+        }
+        if self.is_pod_address() {
+            return Some(self.step(format!(
+                "{name} is an address of pods (podCIDRs), whose policies decide too: ask about the \
+                 pod (NAMESPACE/WORKLOAD)"
+            )));
+        }
+        let is_service = self.end.is_within(&self.cluster.endpoints.services);
+        is_service.then(|| {
+            self.step(format!(
+                "{name} is an address of Services (serviceCIDRs), and policies see the pods behind \
+                 it: ask about the Service (NAMESPACE/svc/NAME)"
+            ))
+        })
+    }
+
+    /// Why the answer is not known although policies block the address: a pod and its node always
+    /// reach each other.
+    fn own_node(&self) -> Option<Step> {
+        let is_plain = matches!(self.end.kind, OutsideKind::Networks(_));
+        let is_node = is_plain && self.end.is_within(&self.cluster.endpoints.nodes);
+        is_node.then(|| {
+            self.step(format!(
+                "{} is an address of nodes (nodeCIDRs): a pod and its own node always reach each \
+                 other",
+                self.end.name
+            ))
+        })
+    }
+
+    /// The conditions of an answer that NetworkPolicies do not decide.
+    fn conditions(&self, passes: bool) -> Vec<Step> {
+        let mut all = Vec::new();
+        let name = &self.end.name;
+
+        match &self.end.kind {
+            OutsideKind::Networks(_) => {
+                let nodes = &self.cluster.endpoints.nodes;
+                let is_node = nodes.iter().any(|net| self.end.meets(&AddressSet::new(net, &[])));
+                let is_private = self.may_be_pod();
+                if is_private && !is_node {
+                    all.push(format!(
+                        "this holds if {name} is neither a pod's address nor that of the pod's own \
+                         node: podCIDRs and nodeCIDRs of the fleet say so"
+                    ));
+                }
+                if self.direction == Direction::Ingress && !is_private {
+                    all.push(format!(
+                        "this holds if packets keep {name} as their source: load balancers and nodes \
+                         may replace it"
+                    ));
+                }
+            }
+            OutsideKind::ApiServer(_) if !passes => all.push(format!(
+                "this holds unless the pod runs on the node of {name}: a pod and its own node always \
+                 reach each other"
+            )),
+            OutsideKind::Metadata(_) if passes && self.direction == Direction::Egress => {
+                all.push(format!(
+                    "whether {name} answers pods is the cloud's setting (hop limit, workload \
+                     identity)"
+                ));
+            }
+            OutsideKind::Pods { namespace, .. } if passes => all.push(format!(
+                "this holds if the policies of `{namespace}` allow it: no input holds the namespace"
+            )),
+            _ => {}
+        }
+        all.into_iter().map(|text| self.step(text)).collect()
+    }
+}

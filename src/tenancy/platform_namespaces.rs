@@ -1,0 +1,296 @@
+//! The namespaces that distributions, clouds and the usual charts of a platform install into. Where
+//! no fleet says whose a namespace is, one of these is the platform's.
+
+/// Namespaces of one project or distribution.
+struct UsualNamespaces {
+    /// The names; a `*` at the end stands for any rest.
+    names: &'static [&'static str],
+    /// What installs into them.
+    of: &'static str,
+}
+
+const fn names(of: &'static str, names: &'static [&'static str]) -> UsualNamespaces {
+    UsualNamespaces { names, of }
+}
+
+/// The namespaces that each project's own manifests, chart or installation guide names, besides those
+/// that [`super::reserved`] knows: of Kubernetes, OpenShift, Flux and Argo CD.
+///
+/// Source: the project's installation guide, at the address that the row ends with.
+static USUAL: [UsualNamespaces; 62] = [
+    // Networks and meshes.
+    names(
+        "Calico (docs.tigera.io)",
+        &["calico-system", "calico-apiserver", "tigera-*"],
+    ),
+    names(
+        "Cilium (docs.cilium.io)",
+        &["cilium-secrets", "cilium-spire"],
+    ),
+    names(
+        "Consul (developer.hashicorp.com/consul/docs/k8s)",
+        &["consul"],
+    ),
+    names(
+        "Istio (istio.io/latest/docs/setup)",
+        &["istio-system", "istio-ingress", "istio-operator"],
+    ),
+    names(
+        "Linkerd (linkerd.io/2/tasks/install)",
+        &["linkerd", "linkerd-*"],
+    ),
+    names("MetalLB (metallb.io/installation)", &["metallb-system"]),
+    names(
+        "Submariner (submariner.io/operations/deployment)",
+        &["submariner-*"],
+    ),
+    // Ingress, names and certificates.
+    names(
+        "cert-manager (cert-manager.io/docs/installation)",
+        &["cert-manager"],
+    ),
+    names(
+        "Contour (projectcontour.io/getting-started)",
+        &["projectcontour"],
+    ),
+    names(
+        "Emissary-ingress (emissary-ingress.dev/docs)",
+        &["emissary", "emissary-system"],
+    ),
+    names(
+        "Envoy Gateway (gateway.envoyproxy.io/docs/install)",
+        &["envoy-gateway-system"],
+    ),
+    names(
+        "ExternalDNS (kubernetes-sigs.github.io/external-dns)",
+        &["external-dns"],
+    ),
+    names(
+        "HAProxy (haproxy.com/documentation/kubernetes-ingress)",
+        &["haproxy-controller"],
+    ),
+    names(
+        "ingress-nginx (kubernetes.github.io/ingress-nginx/deploy)",
+        &["ingress-nginx"],
+    ),
+    names(
+        "Kong (docs.konghq.com/kubernetes-ingress-controller)",
+        &["kong", "kong-system"],
+    ),
+    names(
+        "NGINX Ingress Controller (docs.nginx.com)",
+        &["nginx-ingress"],
+    ),
+    names(
+        "Traefik (doc.traefik.io/traefik/getting-started/install-traefik)",
+        &["traefik"],
+    ),
+    // Policies, secrets and tenancy.
+    names(
+        "Capsule (projectcapsule.dev/docs/operating/setup)",
+        &["capsule-system"],
+    ),
+    names(
+        "External Secrets (external-secrets.io/latest/introduction/getting-started)",
+        &["external-secrets"],
+    ),
+    names(
+        "Gatekeeper (open-policy-agent.github.io/gatekeeper)",
+        &["gatekeeper-system"],
+    ),
+    names(
+        "Hierarchical namespaces (kubernetes-sigs/hierarchical-namespaces)",
+        &["hnc-system"],
+    ),
+    names("Kubewarden (docs.kubewarden.io)", &["kubewarden"]),
+    names("Kyverno (kyverno.io/docs/installation)", &["kyverno"]),
+    names(
+        "Vault (developer.hashicorp.com/vault/docs/platform/k8s)",
+        &["vault", "vault-secrets-operator-system"],
+    ),
+    // Monitoring and security.
+    names(
+        "Falco (falco.org/docs/setup/kubernetes)",
+        &["falco", "falco-operator"],
+    ),
+    names(
+        "kube-prometheus (prometheus-operator/kube-prometheus)",
+        &["monitoring"],
+    ),
+    names("NeuVector (open-docs.neuvector.com)", &["neuvector"]),
+    names(
+        "OpenTelemetry (opentelemetry.io/docs/platforms/kubernetes/operator)",
+        &["opentelemetry-operator-system"],
+    ),
+    names(
+        "Trivy Operator (aquasecurity.github.io/trivy-operator)",
+        &["trivy-system"],
+    ),
+    // Storage and backup.
+    names(
+        "local-path-provisioner (rancher/local-path-provisioner)",
+        &["local-path-storage"],
+    ),
+    names("Longhorn (longhorn.io/docs)", &["longhorn-system"]),
+    names(
+        "MinIO Operator (min.io/docs/minio/kubernetes)",
+        &["minio-operator"],
+    ),
+    names("OpenEBS (openebs.io/docs)", &["openebs"]),
+    names("Rook (rook.io/docs/rook/latest)", &["rook-ceph"]),
+    names("TopoLVM (topolvm/topolvm)", &["topolvm-system"]),
+    names("Trident (docs.netapp.com/us-en/trident)", &["trident"]),
+    names("Velero (velero.io/docs)", &["velero"]),
+    // Operators and engines.
+    names(
+        "Argo (argoproj.github.io)",
+        &["argo", "argo-events", "argo-rollouts", "argocd-*"],
+    ),
+    names(
+        "CloudNativePG (cloudnative-pg.io/documentation)",
+        &["cnpg-system"],
+    ),
+    names(
+        "Cluster API (cluster-api.sigs.k8s.io)",
+        &["capi-*", "capa-system", "capg-system", "capz-system"],
+    ),
+    names(
+        "Crossplane (docs.crossplane.io)",
+        &["crossplane-system", "upbound-system"],
+    ),
+    names("Dapr (docs.dapr.io)", &["dapr-system"]),
+    names(
+        "JobSet and LeaderWorkerSet (jobset.sigs.k8s.io)",
+        &["jobset-system", "lws-system"],
+    ),
+    names("KEDA (keda.sh/docs/latest/deploy)", &["keda"]),
+    names(
+        "Knative (knative.dev/docs/install)",
+        &["knative-eventing", "knative-operator", "knative-serving"],
+    ),
+    names("KubeVirt (kubevirt.io/user-guide)", &["cdi", "kubevirt"]),
+    names(
+        "Kueue (kueue.sigs.k8s.io/docs/installation)",
+        &["kueue-system"],
+    ),
+    names(
+        "Node Feature Discovery (kubernetes-sigs.github.io/node-feature-discovery)",
+        &["node-feature-discovery"],
+    ),
+    names(
+        "NVIDIA (docs.nvidia.com/datacenter/cloud-native)",
+        &[
+            "gpu-operator",
+            "nvidia-gpu-operator",
+            "nvidia-network-operator",
+        ],
+    ),
+    names(
+        "Operator Lifecycle Manager (olm.operatorframework.io)",
+        &["olm", "operators"],
+    ),
+    names(
+        "Tekton (tekton.dev/docs/installation)",
+        &[
+            "tekton-operator",
+            "tekton-pipelines",
+            "tekton-pipelines-resolvers",
+        ],
+    ),
+    names(
+        "Volcano (volcano.sh/en/docs/installation)",
+        &["volcano-system"],
+    ),
+    // Distributions and clouds.
+    names(
+        "AKS (learn.microsoft.com/azure/aks)",
+        &[
+            "aks-*",
+            "app-routing-system",
+            "azure-arc",
+            "azure-workload-identity-system",
+        ],
+    ),
+    names("Deckhouse (deckhouse.io/documentation)", &["d8-*"]),
+    names(
+        "EKS (docs.aws.amazon.com/eks)",
+        &["amazon-cloudwatch", "amazon-guardduty", "aws-observability"],
+    ),
+    names(
+        "GKE (cloud.google.com/kubernetes-engine/docs)",
+        &["gke-*", "gmp-public", "gmp-system", "asm-system"],
+    ),
+    names(
+        "Google Cloud's Config Sync and Config Connector (cloud.google.com)",
+        &[
+            "cnrm-system",
+            "config-management-*",
+            "configconnector-operator-system",
+            "resource-group-system",
+        ],
+    ),
+    names("Karpenter (karpenter.sh/docs)", &["karpenter"]),
+    names("KubeSphere (kubesphere.io/docs)", &["kubesphere-*"]),
+    names(
+        "Open Cluster Management (open-cluster-management.io)",
+        &[
+            "multicluster-engine",
+            "open-cluster-management",
+            "open-cluster-management-*",
+        ],
+    ),
+    names(
+        "Rancher (ranchermanager.docs.rancher.com)",
+        &[
+            "cattle-*",
+            "cluster-fleet-*",
+            "fleet-default",
+            "fleet-local",
+            "rancher-operator-system",
+            "system-upgrade",
+        ],
+    ),
+    names(
+        "Tanzu (docs.vmware.com)",
+        &["tkg-system", "vmware-system-*"],
+    ),
+];
+
+/// What usually installs into a namespace of this name; `None` if the name says nothing.
+pub fn usual_platform(name: &str) -> Option<&'static str> {
+    let is_it = |pattern: &&str| match pattern.strip_suffix('*') {
+        Some(start) => name.len() > start.len() && name.starts_with(start),
+        None => name == *pattern,
+    };
+    let row = USUAL
+        .iter()
+        .find(|row| row.names.iter().any(|one| is_it(&one)))?;
+    Some(row.of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_those_of_namespaces_and_stand_once() {
+        let mut seen = BTreeSet::new();
+        for row in &USUAL {
+            assert!(row.of.contains('('), "{}: no source", row.of);
+            for name in row.names {
+                let plain = name.strip_suffix('*').unwrap_or(name);
+                let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+                assert!(plain.len() > 2 && plain.chars().all(is_name), "{name}");
+                assert!(seen.insert(*name), "{name} stands twice");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pattern_needs_a_rest() {
+        assert!(usual_platform("cattle-system").is_some());
+        assert!(usual_platform("cattle-").is_none());
+        assert!(usual_platform("shop").is_none() && usual_platform("my-monitoring").is_none());
+    }
+}

@@ -1,0 +1,168 @@
+//! Manifests that no fleet describes: their clusters, the platform's namespaces, and objects that name
+//! no namespace.
+
+use crate::support::{Sandbox, pipe};
+
+/// A Namespace with its floor, as far as the api plane asks.
+fn namespace(name: &str) -> String {
+    format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n")
+}
+
+/// A binding of a service account to Kubernetes' own ClusterRole `view`.
+fn binding(name: &str, namespace: &str, [home, account]: [&str; 2]) -> String {
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\n\
+         metadata: {{name: {name}, namespace: {namespace}}}\n\
+         roleRef: {{kind: ClusterRole, name: view, apiGroup: rbac.authorization.k8s.io}}\n\
+         subjects: [{{kind: ServiceAccount, name: {account}, namespace: {home}}}]\n---\n"
+    )
+}
+
+/// A ClusterRoleBinding of a service account to `cluster-admin`.
+fn administrator([home, account]: [&str; 2]) -> String {
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\n\
+         metadata: {{name: {account}-is-admin}}\n\
+         roleRef: {{kind: ClusterRole, name: cluster-admin, apiGroup: rbac.authorization.k8s.io}}\n\
+         subjects: [{{kind: ServiceAccount, name: {account}, namespace: {home}}}]\n---\n"
+    )
+}
+
+#[test]
+fn named_folders_are_clusters_of_their_own() {
+    let both = namespace("red") + &namespace("blue");
+    let sandbox = Sandbox::with(&[
+        ("shared/all.yaml", &both),
+        ("open/x.yaml", &binding("x", "blue", ["red", "app"])),
+        ("closed/x.yaml", &binding("x", "blue", ["blue", "app"])),
+    ]);
+    let inputs = [
+        "--also",
+        "shared",
+        "--also",
+        "open=open",
+        "--also",
+        "closed=closed",
+    ];
+    let prove =
+        |more: &[&str]| sandbox.run(&[&["prove", "--only", "api"], &inputs[..], more].concat());
+
+    let ran = prove(&[]).code(1);
+    for line in ["open: 2 tenants", "closed: 2 tenants"] {
+        assert!(ran.out.contains(line), "{}", ran.out);
+    }
+    assert!(prove(&["--cluster", "open"]).code(1).out.contains("error["));
+    let ran = prove(&["--cluster", "closed"]).code(0);
+    assert!(!ran.out.contains("open: "), "{}", ran.out);
+
+    let ran = prove(&["--cluster", "other"]).code(2);
+    assert!(
+        ran.err.contains("the arguments name open, closed"),
+        "{ran:?}"
+    );
+
+    // A question is answered by each cluster.
+    let ask = ["can", "sa:red:app", "list", "pods", "-n", "blue"];
+    let ran = sandbox.run(&[&ask[..], &inputs].concat()).code(0);
+    assert!(
+        ran.out.contains("open: yes") && ran.out.contains("closed: no"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn usual_namespaces_of_platforms_are_no_tenants() {
+    let objects = namespace("shop")
+        + &namespace("monitoring")
+        + &namespace("infra-dns")
+        + &administrator(["monitoring", "prometheus"])
+        + &administrator(["infra-dns", "dns"]);
+    let sandbox = Sandbox::with(&[("all/x.yaml", &objects)]);
+    let prove =
+        |more: &[&str]| sandbox.run(&[&["prove", "--only", "api", "--also", "all"], more].concat());
+
+    let ran = prove(&[]).code(1);
+    assert!(
+        ran.out.contains("the platform's by name: monitoring ("),
+        "{}",
+        ran.out
+    );
+    assert!(ran.all().contains("infra-dns/dns"), "{}", ran.all());
+    assert!(
+        !ran.all().contains("monitoring/prometheus"),
+        "{}",
+        ran.all()
+    );
+
+    let ran = prove(&["--platform-namespace", "infra-*"]).code(0);
+    assert!(
+        ran.out
+            .contains("the platform's by name: infra-dns, monitoring ("),
+        "{}",
+        ran.out
+    );
+    let ran = prove(&[
+        "--platform-namespace",
+        "infra-*",
+        "--tenant-namespace",
+        "mon*",
+    ])
+    .code(1);
+    assert!(ran.all().contains("monitoring/prometheus"), "{}", ran.all());
+
+    // A label that names the tenant is stronger than the usual names.
+    let labelled = objects.replace(
+        "{name: monitoring}",
+        "{name: monitoring, labels: {team: m}}",
+    );
+    sandbox.write("all/x.yaml", labelled);
+    let ran = prove(&["--group-by", "team"]).code(1);
+    assert!(ran.all().contains("monitoring/prometheus"), "{}", ran.all());
+}
+
+#[test]
+fn a_fleet_says_itself_whose_a_namespace_is() {
+    let sandbox = crate::support::two_tenants();
+    for flag in ["--platform-namespace", "--tenant-namespace"] {
+        let ran = sandbox.run(&["prove", flag, "x"]).code(2);
+        assert!(ran.err.contains("platformNamespaces"), "{ran:?}");
+    }
+}
+
+#[test]
+fn objects_without_a_namespace_are_placed() {
+    let chart = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {app: web}}\n\
+                 spec: {containers: [{name: c, image: c}]}\n---\n\
+                 apiVersion: v1\nkind: Pod\nmetadata: {name: db, labels: {app: db}}\n\
+                 spec: {containers: [{name: c, image: c}]}\n---\n\
+                 apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: db}\n\
+                 spec: {podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress]}\n---\n\
+                 apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n\
+                 metadata: {name: own}\nrules: []\n";
+    let sandbox = Sandbox::with(&[("other.yaml", &namespace("other"))]);
+    let ask = |more: &[&str]| {
+        let question = ["reach", "shop/web", "shop/db", "--also", "-"];
+        pipe(&mut sandbox.command(&[&question[..], more].concat()), chart)
+    };
+
+    let ran = ask(&["-n", "shop"]).code(1);
+    assert!(
+        ran.out.contains("cluster: no") && ran.out.contains("NetworkPolicy shop/db"),
+        "{ran:?}"
+    );
+    // Without a place, no one knows which pods these are.
+    assert_eq!(ask(&[]).code, 2);
+
+    // What names a namespace stays there.
+    let named = chart.replace(
+        "metadata: {name: db}",
+        "metadata: {name: db, namespace: other}",
+    );
+    let question = ["reach", "shop/web", "shop/db", "--also", "-", "-n", "shop"];
+    let ran = pipe(&mut sandbox.command(&question), &named);
+    assert!(
+        ran.code == 0 && ran.out.contains("no policy governs"),
+        "{ran:?}"
+    );
+}
