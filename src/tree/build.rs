@@ -405,7 +405,7 @@ fn record_removals(request: &TreeRequest<'_>, cluster: &str, tree: &mut Tree) {
         }
     }
 
-    let mut removed: BTreeMap<String, Tombstone> = BTreeMap::new();
+    let mut removed: BTreeMap<(String, String), Tombstone> = BTreeMap::new();
     let recorded = request.lock.files.values();
 
     for entry in recorded.filter(|entry| entry.cluster == cluster) {
@@ -413,17 +413,13 @@ fn record_removals(request: &TreeRequest<'_>, cluster: &str, tree: &mut Tree) {
             continue;
         };
         for namespace in namespaces(entry) {
-            let name = match staying.get(tenant.as_str()) {
+            let alone = match staying.get(tenant.as_str()) {
                 Some(kept) if kept.contains(namespace) => continue,
-                Some(_) => format!("{tenant}/{namespace}"),
-                None => tenant.clone(),
+                Some(_) => Some(namespace),
+                None => None,
             };
-            let tombstone = removed.entry(name.clone()).or_insert_with(|| Tombstone {
-                tombstone: name,
-                cluster: cluster.to_owned(),
-                uuid: entry.uuid.clone(),
-                namespaces: Vec::new(),
-            });
+            let tombstone = Tombstone::new(tenant, alone, cluster, entry.uuid.clone());
+            let tombstone = removed.entry(tombstone.key()).or_insert(tombstone);
             tombstone.namespaces.push(namespace.to_owned());
         }
     }

@@ -52,6 +52,19 @@ pub struct Tombstone {
 }
 
 impl Tombstone {
+    /// Records that a tenant was removed from a cluster; or only a namespace of it.
+    pub fn new(tenant: &str, namespace: Option<&str>, cluster: &str, uuid: Option<String>) -> Self {
+        Self {
+            tombstone: match namespace {
+                Some(namespace) => format!("{tenant}/{namespace}"),
+                None => tenant.to_owned(),
+            },
+            cluster: cluster.to_owned(),
+            uuid,
+            namespaces: Vec::new(),
+        }
+    }
+
     /// The tenant that was removed, or that a namespace was removed from.
     pub fn tenant(&self) -> &str {
         let name = self.tombstone.as_str();

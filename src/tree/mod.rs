@@ -8,6 +8,7 @@
 //! | `layout` | the kind of a file ↔ its path |
 //! | `shards`, `sizing` | a tenant → the unit that it is in |
 //! | `record`, `lock` | what was written before ↔ text |
+//! | `quarantine` | a name × those of removed tenants → whether it may be taken |
 //! | `moves` | rendered objects × records → what may not be written |
 //! | `build` | rendered objects → the files that should be there |
 //! | `plan` | those files × the disk → what to write and delete |
@@ -22,6 +23,7 @@ mod lock;
 mod model;
 mod moves;
 mod plan;
+mod quarantine;
 mod record;
 mod shards;
 mod sizing;
@@ -34,11 +36,12 @@ pub use entry::{ENTRY, PLATFORM, TreeUnit, core_of, late_of};
 pub use layout::{ClusterFolder, FileKind, Layout, Record, TenantPart, is_below_tree};
 pub use lock::{LOCK_INVALID, Lock, Tombstone};
 pub use model::{Artifact, DesiredFile, Tree, TreeRequest};
-pub use moves::{OBJECT_MOVED, QUARANTINED, UNKNOWN_CLUSTER, UNRETIRED_REMOVAL, check_moves};
+pub use moves::{OBJECT_MOVED, UNKNOWN_CLUSTER, UNRETIRED_REMOVAL, check_moves};
 pub use plan::{
     BEHIND, Behind, Disk, EDITED, FOREIGN_FILE, OnDisk, Plan, STALE, TreeRevision,
     check as check_disk, plan,
 };
+pub use quarantine::QUARANTINED;
 pub use record::{FileEntry, digest, namespaces as namespaces_of, record_range};
 pub use shards::kustomization_of;
 pub use sizing::OUTGROWN;

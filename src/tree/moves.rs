@@ -3,8 +3,8 @@
 
 use super::entry::{LATE, TENANT_PREFIX, TreeUnit, late_of};
 use super::layout::{FileKind, TenantPart};
-use super::lock::Tombstone;
 use super::model::TreeRequest;
+use super::quarantine::Quarantine;
 use super::record::{FileEntry, objects};
 use super::shards::Sharding;
 use super::sizing::{asked_sharding, choose_sharding};
@@ -42,17 +42,6 @@ rule! {
     /// ## Fix
     /// Restore it; or let the tenant go: `tenantry render --allow-removal TENANT`.
     pub static UNRETIRED_REMOVAL = "lifecycle/unretired-removal", Error;
-}
-rule! {
-    /// A name of a tenant that went is used again.
-    ///
-    /// ## Why it matters
-    /// Whatever still trusts the old name (an IAM role's subject, a Vault role) trusts the new
-    /// tenant.
-    /// ## Fix
-    /// Take another name; or, once nothing outside the cluster trusts it, remove its tombstone from
-    /// tenantry.lock.
-    pub static QUARANTINED = "lifecycle/quarantined-name", Error;
 }
 rule! {
     /// The lock holds a cluster that the fleet does not have.
@@ -101,9 +90,10 @@ pub fn check_moves<T: ObjectForm>(
                 .collect(),
         };
 
+        let quarantine = Quarantine::new(request.lock, name);
         for part in &bundle.tenants {
             let tenant = &request.tenancy.tenants[part.index];
-            quarantine(request, name, tenant, &mut out);
+            quarantine.check(tenant, bundle.cluster, &mut out);
             derived_names(engine, sharding, tenant, &mut out);
         }
 
@@ -347,68 +337,6 @@ fn another_tree(request: &TreeRequest<'_>) -> Option<Diagnostic> {
             .fix("render into the tree's own folder; a second tree lies in a folder of its own, with a lock of its own")
             .scope(Scope::Fleet),
     )
-}
-
-fn quarantine(
-    request: &TreeRequest<'_>,
-    cluster: &str,
-    tenant: &Tenant,
-    out: &mut Vec<Diagnostic>,
-) {
-    let index = request
-        .fleet
-        .spec
-        .clusters
-        .iter()
-        .position(|c| c.name.as_str() == cluster);
-
-    let namespaces: Vec<&str> = index.and_then(|i| tenant.on(i)).map_or(Vec::new(), |on| {
-        on.namespaces.iter().map(|n| n.name.as_str()).collect()
-    });
-    for tombstone in request
-        .lock
-        .tombstones
-        .values()
-        .filter(|t| t.cluster == cluster && !is_back(request, t, tenant))
-    {
-        let namespace = tombstone
-            .namespaces
-            .iter()
-            .find(|n| namespaces.contains(&n.as_str()));
-
-        let what = if tombstone.tombstone == tenant.name.value {
-            Some(format!("the name `{}`", tenant.name.value))
-        } else {
-            namespace.map(|n| format!("the namespace `{n}`"))
-        };
-
-        if let Some(what) = what {
-            let message = format!("{what} belonged to a tenant that was removed from `{cluster}`");
-            out.push(
-                Diagnostic::new(&QUARANTINED, tenant.name.span, message)
-                    .fix(
-                        "take another name, or remove the tombstone from tenantry.lock once nothing trusts the old one",
-                    )
-                    .tenant(&tenant.name.value),
-            );
-        }
-    }
-}
-
-/// Whether a tombstone is that of this tenant itself, which is alive (elsewhere, or by its UUID)
-/// and comes back.
-fn is_back(request: &TreeRequest<'_>, tombstone: &Tombstone, tenant: &Tenant) -> bool {
-    let owner = tombstone.tenant();
-    let same_uuid = tombstone.uuid.is_some()
-        && tombstone.uuid.as_deref() == tenant.uuid.as_ref().map(|u| u.value.as_str());
-    let alive = || {
-        request
-            .lock
-            .files
-            .values()
-            .any(|e| e.tenant.as_deref() == Some(owner))
-    };
-    owner == tenant.name.value && (same_uuid || alive())
 }
 
 /// Reports a tenant whose name makes that of the engine's object too long.
