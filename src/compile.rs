@@ -76,89 +76,129 @@ pub fn resolve(
 ) -> ResolvedFleet {
     let mut findings = files.faults.clone();
     let mut lock = read_lock(sources, files, &mut findings);
-    let builtin = bundle::builtin_profiles(sources);
-    let (templates, faults) = Templates::load(sources, &files.templates);
-    findings.extend(faults);
-    let (profiles, faults) = spec::load_profiles(sources, &builtin);
-    findings.extend(faults);
-
     let known = rendered_sources(&lock);
     let home = spec::FleetHome {
         fleet: &files.fleet_path,
         known: &known,
     };
-
-    let (shared, rest): (Vec<&SpecFile>, Vec<&SpecFile>) = files
+    let (shared_files, tenant_files): (Vec<&SpecFile>, Vec<&SpecFile>) = files
         .inputs
         .iter()
         .partition(|input| home.is_shared(sources, input));
 
-    let first = spec::load(sources, &shared, home, &|doc| (doc, ()));
-    findings.extend(first.faults);
-    let mut specs = first.specs;
-    // A Fleet's file may hold tenants too.
-    let in_shared = std::mem::take(&mut specs.tenants);
-
+    let (shared, in_shared) = read_shared(sources, files, &shared_files, home, &mut findings);
     let mut about_all = Vec::new();
-    let resolve_context = sound_fleet(&specs, &findings).and_then(|fleet| {
-        let proof_rules = isolation::severity::RATED_RULES
-            .iter()
-            .map(|rated| rated.rule);
-        tenancy::resolve_context(
-            fleet,
-            &specs,
-            &profiles,
-            context,
-            proof_rules.filter(|rule| **rule != NOT_READ).collect(),
-            &mut about_all,
-        )
-    });
-    let load = || load_tenants(sources, &rest, home, in_shared, resolve_context.as_ref());
+    let resolve_context = shared.resolve_context(context, &findings, &mut about_all);
+
+    let load = || {
+        let resolve_context = resolve_context.as_ref();
+        load_tenants(sources, &tenant_files, home, in_shared, resolve_context)
+    };
     let remember = || {
-        let foreign = lock.foreign(&cluster_names(&specs));
+        let foreign = lock.foreign(&cluster_names(&shared.specs));
         (lock.prior(&context.removable, &foreign), foreign)
     };
-
     let (loaded, (prior, foreign)) = rayon::join(load, remember);
     findings.extend(loaded.faults);
-    let profiles_digest = digest_of_profiles(sources, &profiles, &specs);
-    findings.extend(missing_fleet(sources, files, &specs, &findings));
+
+    let profiles_digest = digest_of_profiles(sources, &shared.profiles, &shared.specs);
+    findings.extend(missing_fleet(sources, files, &shared.specs, &findings));
 
     let (docs, skipped) = (loaded.specs.tenants, loaded.specs.skipped);
     let mut tenancy = Tenancy::default();
-
-    if sound_fleet(&specs, &findings).is_some() {
-        match &resolve_context {
-            Some(resolve_context) => {
-                let linker = Linker {
-                    resolve_context,
-                    docs: &docs,
-                    sources,
-                    context,
-                    prior: &prior,
-                    failed: &findings,
-                };
-                let (linked, faults) = linker.link(loaded.made, about_all);
-                tenancy = linked;
-                findings.extend(faults);
-            }
-            None => findings.extend(about_all),
+    if sound_fleet(&shared.specs, &findings).is_some() {
+        if let Some(resolve_context) = &resolve_context {
+            let linker = Linker {
+                resolve_context,
+                docs: &docs,
+                sources,
+                context,
+                prior: &prior,
+                failed: &findings,
+            };
+            let (linked, faults) = linker.link(loaded.made, about_all);
+            tenancy = linked;
+            findings.extend(faults);
+        } else {
+            findings.extend(about_all);
         }
     }
 
     drop(prior);
     drop(resolve_context);
     lock.leave_out(&foreign);
+
+    let mut specs = shared.specs;
     specs.tenants = docs;
     specs.skipped.extend(skipped);
-
     ResolvedFleet {
         specs,
         tenancy,
         lock,
-        templates,
+        templates: shared.templates,
         profiles_digest,
         findings,
+    }
+}
+
+/// What all tenants have in common.
+struct SharedInputs {
+    templates: Templates,
+    /// The profiles that are built in.
+    profiles: BTreeMap<String, ProfileDoc>,
+    /// The documents of the shared files, but for those of tenants.
+    specs: Specs,
+}
+
+/// Reads the templates, the built-in profiles and the files of specs that all tenants share. Returns
+/// the documents of tenants apart: a Fleet's file may hold some too.
+fn read_shared(
+    sources: &mut SourceMap,
+    files: &InputFiles,
+    shared: &[&SpecFile],
+    home: spec::FleetHome<'_>,
+    findings: &mut Vec<Diagnostic>,
+) -> (SharedInputs, Vec<TenantDoc>) {
+    let builtin = bundle::builtin_profiles(sources);
+    let (templates, faults) = Templates::load(sources, &files.templates);
+    findings.extend(faults);
+    let (profiles, faults) = spec::load_profiles(sources, &builtin);
+    findings.extend(faults);
+
+    let loaded = spec::load(sources, shared, home, &|doc| (doc, ()));
+    findings.extend(loaded.faults);
+    let mut specs = loaded.specs;
+    let tenants = std::mem::take(&mut specs.tenants);
+    let shared = SharedInputs {
+        templates,
+        profiles,
+        specs,
+    };
+    (shared, tenants)
+}
+
+impl SharedInputs {
+    /// The context in which each tenant is resolved; `None` if a finding stops the fleet.
+    fn resolve_context<'a>(
+        &'a self,
+        context: &'a Context,
+        findings: &[Diagnostic],
+        about_all: &mut Vec<Diagnostic>,
+    ) -> Option<ResolveContext<'a>> {
+        let fleet = sound_fleet(&self.specs, findings)?;
+        let proof_rules = isolation::severity::RATED_RULES
+            .iter()
+            .map(|rated| rated.rule)
+            .filter(|rule| **rule != NOT_READ)
+            .collect();
+        tenancy::resolve_context(
+            fleet,
+            &self.specs,
+            &self.profiles,
+            context,
+            proof_rules,
+            about_all,
+        )
     }
 }
 
@@ -403,9 +443,20 @@ fn render_and_place<T: ObjectForm>(
 
     retain_tenants(&mut bundles, |tenant| standings.is_rendered(tenant));
 
-    place(
-        resolved, fleet, sources, options, bundles, standings, compiled,
-    )
+    let request = TreeRequest {
+        fleet,
+        tenancy: &resolved.tenancy,
+        sources,
+        lock: &resolved.lock,
+        layout: &options.layout,
+        standings: &standings,
+        removable: &options.removable,
+        version: &options.version,
+        templates: &resolved.templates.digest,
+        profiles: &resolved.profiles_digest,
+        texts: T::HAS_TEXT,
+    };
+    place(&request, bundles, compiled)
 }
 
 /// The waivers that no tenant without an error uses, once the tenants' manifests are checked.
@@ -422,29 +473,12 @@ fn unused_waivers(tenancy: &Tenancy, findings: &[Diagnostic]) -> Vec<Diagnostic>
 /// Checks rendered tenants against the records, holds those that may not change so, and builds the
 /// tree of the others. Returns whether the records let the fleet change.
 fn place<T: ObjectForm>(
-    resolved: &ResolvedFleet,
-    fleet: &FleetDoc,
-    sources: &SourceMap,
-    options: &RenderOptions,
+    request: &TreeRequest<'_>,
     mut bundles: Vec<ClusterBundle<T>>,
-    mut standings: Standings,
     compiled: &mut Compiled<T>,
 ) -> bool {
-    let request = TreeRequest {
-        fleet,
-        tenancy: &resolved.tenancy,
-        sources,
-        lock: &resolved.lock,
-        layout: &options.layout,
-        standings: &standings.clone(),
-        removable: &options.removable,
-        version: &options.version,
-        templates: &resolved.templates.digest,
-        profiles: &resolved.profiles_digest,
-        texts: T::HAS_TEXT,
-    };
-
-    let refused = tree::check_moves(&request, &bundles);
+    let refused = tree::check_moves(request, &bundles);
+    let mut standings = request.standings.clone();
     standings.hold(&refused);
     retain_tenants(&mut bundles, |tenant| standings.is_rendered(tenant));
     let may_change = !refused.iter().any(Diagnostic::stops_the_fleet);
@@ -455,7 +489,7 @@ fn place<T: ObjectForm>(
 
     let request = TreeRequest {
         standings: &standings,
-        ..request
+        ..*request
     };
 
     let mut faults = Vec::new();
