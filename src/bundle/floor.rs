@@ -4,7 +4,7 @@ use super::object::Object;
 use crate::diagnostic::{Diagnostic, rule};
 use crate::kube::ObjectId;
 use crate::kube::names::POD_SECURITY;
-use crate::tenancy::DEFAULT_DENY;
+use crate::tenancy::FloorObject;
 use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
 use crate::value::{Value, list};
 
@@ -24,46 +24,38 @@ pub(super) fn weakened(
     value: &Value,
     namespace: &TenantNamespace,
 ) -> Option<&'static str> {
-    match (id.kind.as_str(), id.name.as_str()) {
-        ("Namespace", _) => {
+    let (part, is_as_specified) = match namespace.floor_object(id)? {
+        FloorObject::Namespace => {
             let labels = value.at(&["metadata", "labels"]);
             let mut security = namespace
                 .labels
                 .iter()
                 .filter(|(key, _)| key.starts_with(POD_SECURITY));
-            let same =
-                |key: &str, wanted: &str| labels.get(key).and_then(Value::as_str) == Some(wanted);
-            security
-                .any(|(key, wanted)| !same(key, wanted))
-                .then_some("the Pod Security labels")
+            let same = security.all(|(key, wanted)| {
+                labels.get(key).and_then(Value::as_str) == Some(wanted.as_str())
+            });
+            ("the Pod Security labels", same)
         }
-        (kind, DEFAULT_DENY) if kind == namespace.network.dialect.kind() => {
-            let wanted = namespace.network.get(DEFAULT_DENY)?;
-            let rendered = namespace.network.dialect.read(value);
-            (rendered.as_ref() != Ok(wanted)).then_some(DEFAULT_DENY)
+        FloorObject::ServiceAccount => {
+            let mounts = value.at(&["automountServiceAccountToken"]);
+            let closed = *mounts == Value::Bool(false);
+            ("the default ServiceAccount", closed)
         }
-        ("ServiceAccount", "default") if namespace.service_account => {
-            let mounts = *value.at(&["automountServiceAccountToken"]) != Value::Bool(false);
-            mounts.then_some("the default ServiceAccount")
+        FloorObject::DefaultDeny(dialect, wanted) => {
+            let same = dialect.read(value).as_ref() == Ok(wanted);
+            ("the policy that denies by default", same)
         }
-        ("ResourceQuota", name) => {
-            let quota = namespace
-                .quota
-                .as_ref()
-                .filter(|quota| quota.name == name)?;
-            (*value.at(&["spec", "hard"]) != Value::from(&quota.hard))
-                .then_some("the ResourceQuota")
+        FloorObject::Quota(quota) => {
+            let same = *value.at(&["spec", "hard"]) == Value::from(&quota.hard);
+            ("the ResourceQuota", same)
         }
-        ("LimitRange", name) => {
-            let limits = namespace
-                .limits
-                .as_ref()
-                .filter(|limits| limits.name == name)?;
-            (*value.at(&["spec", "limits"]) != list![limits.item.clone()])
-                .then_some("the LimitRange")
+        FloorObject::Limits(limits) => {
+            let same = *value.at(&["spec", "limits"]) == list![limits.item.clone()];
+            ("the LimitRange", same)
         }
-        _ => None,
-    }
+        FloorObject::Binding(_) => return None,
+    };
+    (!is_as_specified).then_some(part)
 }
 
 /// Reports the parts of the floor that no template renders.
@@ -75,46 +67,18 @@ pub(super) fn check_floor(
 ) {
     for namespace in &on.namespaces {
         let name = namespace.name.as_str();
-        let rbac = "rbac.authorization.k8s.io";
-        let mut wanted = vec![("", "Namespace", "", name)];
-        if namespace.service_account {
-            wanted.push(("", "ServiceAccount", name, "default"));
-        }
+        let is_rendered =
+            |wanted: FloorObject<'_>| objects.iter().any(|one| wanted.is(&one.id, name));
 
-        if namespace.network.rendered {
-            let dialect = namespace.network.dialect;
-            wanted.push((dialect.group(), dialect.kind(), name, DEFAULT_DENY));
-        }
-
-        if let Some(quota) = &namespace.quota {
-            wanted.push(("", "ResourceQuota", name, &quota.name));
-        }
-        if let Some(limits) = &namespace.limits {
-            wanted.push(("", "LimitRange", name, &limits.name));
-        }
-        wanted.extend(
-            namespace
-                .bindings
-                .iter()
-                .map(|binding| (rbac, "RoleBinding", name, binding.name.as_str())),
-        );
-
-        for (group, kind, home, object) in wanted {
-            let is_rendered = objects.iter().any(|one| {
-                one.id.kind == kind
-                    && one.id.group == group
-                    && one.id.namespace == home
-                    && one.id.name == object
-            });
-            if !is_rendered {
-                let message =
-                    format!("no template renders {kind} `{object}` of the namespace `{name}`");
-                out.push(
-                    Diagnostic::new(&FLOOR_MISSING, tenant.name.span, message)
-                        .fix("restore the template, or say it in the spec: floor: external, with a Waiver")
-                        .tenant(&tenant.name.value),
-                );
-            }
+        for missing in namespace.floor().filter(|wanted| !is_rendered(*wanted)) {
+            let (kind, object) = (missing.kind(), missing.name(name));
+            let message =
+                format!("no template renders {kind} `{object}` of the namespace `{name}`");
+            out.push(
+                Diagnostic::new(&FLOOR_MISSING, tenant.name.span, message)
+                    .fix("restore the template, or say it in the spec: floor: external, with a Waiver")
+                    .tenant(&tenant.name.value),
+            );
         }
     }
 }

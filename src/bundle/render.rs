@@ -12,13 +12,12 @@ use crate::diagnostic::{Diagnostic, Scope};
 use crate::expression::NameScope;
 use crate::kube::names::OWNER_LABEL;
 use crate::kube::{ObjectId, kinds};
-use crate::netpol::Dialect;
 use crate::source::{SourceMap, Span};
 use crate::spec::FleetDoc;
 use crate::spec::fleet::ClusterSpec;
 use crate::spec::leaf::Line;
 use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
-use crate::tenancy::{DEFAULT_DENY, Tenancy};
+use crate::tenancy::{FloorObject, Tenancy};
 use crate::value::{Entry, Text, Value, map, merge_entries};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -343,7 +342,7 @@ impl<'a> Renderer<'a> {
         }
 
         if let Some(part) = namespace.and_then(|namespace| weakened(&id, &value, namespace)) {
-            let message = format!("a template renders {part} other than the spec says");
+            let message = format!("a template renders {part} differently from the spec");
             let fix = "restore the template; the floor is loosened in the spec, with a Waiver";
             return Err(Box::new(
                 Diagnostic::new(&FLOOR_MISSING, span(), message).fix(fix),
@@ -519,24 +518,6 @@ fn duplicate(object: &Object<'_>, span: Span) -> Diagnostic {
     .fix("remove one of the two")
 }
 
-/// Objects that keep a tenant in: they stay when they leave the tree, until teardown.
-fn is_protected(id: &ObjectId, namespace: &TenantNamespace) -> bool {
-    match id.kind.as_str() {
-        "Namespace" => true,
-        "ServiceAccount" => id.name == "default",
-        kind if Dialect::is_kind_of_any(kind) => id.name == DEFAULT_DENY,
-        "ResourceQuota" => namespace
-            .quota
-            .as_ref()
-            .is_some_and(|quota| quota.name == id.name),
-        "LimitRange" => namespace
-            .limits
-            .as_ref()
-            .is_some_and(|limits| limits.name == id.name),
-        _ => false,
-    }
-}
-
 /// The annotations that every object of a tenant has, also against its template. There are four
 /// sets, each made once.
 struct AnnotationSets([Value; 4]);
@@ -553,7 +534,8 @@ impl AnnotationSets {
     }
 
     fn of(&self, id: &ObjectId, namespace: Option<&TenantNamespace>) -> &Value {
-        let protected = namespace.is_some_and(|namespace| is_protected(id, namespace));
+        let of_floor = namespace.and_then(|namespace| namespace.floor_object(id));
+        let protected = of_floor.is_some_and(FloorObject::closes);
         let adopted = namespace.is_some_and(|namespace| {
             namespace.adopt && (kinds::is_floor(id) || id.kind == "ServiceAccount")
         });

@@ -17,9 +17,6 @@ use std::collections::btree_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
-/// The API group of roles and bindings.
-pub const GROUP: &str = "rbac.authorization.k8s.io";
-
 /// A rule of a role.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyRule {

@@ -13,9 +13,9 @@ use super::Cluster;
 use super::admission_policy::{AdmissionPolicySpec, Matching, ResourceRule};
 use super::cel::Expression;
 use super::request::{AdmissionRequest, Requester, SymbolicValue};
-use crate::kube::ObjectId;
 use crate::kube::labels::{Op, Requirement, Selector};
 use crate::kube::names::NAME_LABEL;
+use crate::kube::{ObjectId, RBAC};
 use crate::value::Text;
 use kube_cel::cel::IdedExpr;
 use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, SelectExpr};
@@ -655,7 +655,7 @@ impl ResourceRule {
             "apps",
             "batch",
             "networking.k8s.io",
-            "rbac.authorization.k8s.io",
+            RBAC,
             "discovery.k8s.io",
         ];
         let all = self.versions.iter().any(|v| v == "*");

@@ -4,6 +4,7 @@ use super::{FoundObject, Left, SurveyedNamespace, may_carry};
 use crate::bundle::{reaches_out, read_otherwise as refused};
 use crate::diagnostic::Rule;
 use crate::kube::Quantity;
+use crate::kube::RBAC;
 use crate::kube::kinds;
 use crate::kube::names::POD_SECURITY;
 use crate::spec::leaf;
@@ -124,8 +125,7 @@ pub fn convert(found: &SurveyedNamespace, narrow: bool) -> Converted {
         if carried.contains(&Some(&object.id)) {
             continue;
         }
-        let is_binding =
-            object.id.kind == "RoleBinding" && object.id.group == "rbac.authorization.k8s.io";
+        let is_binding = object.id.kind == "RoleBinding" && object.id.group == RBAC;
         if is_binding && binding(object, name, narrow, &mut out) {
             out.carried += 1;
         } else {

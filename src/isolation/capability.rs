@@ -5,6 +5,7 @@
 //! `pkg/registry/rbac`.
 
 use crate::graph::rbac::{PolicyRule, Subject};
+use crate::kube::RBAC;
 
 /// What a capability lets a subject do. Texts are made from it; no verdict depends on a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,7 +226,7 @@ static NOTABLE: [&Capability; 9] = [
     &Capability {
         effect: Effect::GrantAnyRole,
         permissions: &[Permission::new(
-            "rbac.authorization.k8s.io",
+            RBAC,
             &["roles", "clusterroles"],
             &["bind", "escalate"],
         )],
@@ -266,7 +267,7 @@ static NOTABLE: [&Capability; 9] = [
     &Capability {
         effect: Effect::ChangeRoles,
         permissions: &[Permission::new(
-            "rbac.authorization.k8s.io",
+            RBAC,
             &["*", "roles", "rolebindings"],
             CHANGE,
         )],

@@ -14,11 +14,11 @@ use super::capability::{BECOME_ACCOUNT, Capability, Permission};
 use super::question::with_groups;
 use crate::graph::Cluster;
 use crate::graph::rbac::{PolicyRule, Subject};
+use crate::kube::RBAC;
 use crate::value::Text;
 use held::{HeldGrant, HeldGrants, Level, Reach};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-const RBAC: &str = "rbac.authorization.k8s.io";
 const CERTIFICATES: &str = "certificates.k8s.io";
 
 /// Reads the content of Secrets. The answer to a `patch` and to a `deletecollection` shows them too.

@@ -14,7 +14,7 @@ use super::capability::{Permission, READ, WRITE};
 use super::public;
 use crate::graph::rbac::{PolicyRule, Subject};
 use crate::graph::{ACCOUNTS_OF, Cluster, Owner};
-use crate::kube::resources;
+use crate::kube::{RBAC, resources};
 use crate::value::Text;
 use std::cell::OnceCell;
 
@@ -121,7 +121,6 @@ struct HalfPower {
     needs: &'static [Permission],
 }
 
-const RBAC: &str = "rbac.authorization.k8s.io";
 const CERTIFICATES: &str = "certificates.k8s.io";
 const UPDATE: &[&str] = &["update", "patch"];
 

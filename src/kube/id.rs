@@ -4,7 +4,8 @@ use crate::document::{TreeValue, View};
 use crate::value::Text;
 use std::fmt;
 
-const RBAC: &str = "rbac.authorization.k8s.io";
+/// The API group of roles and bindings.
+pub const RBAC: &str = "rbac.authorization.k8s.io";
 
 fn text<'a, T: TreeValue>(tree: &'a T, key: &str) -> Option<&'a str> {
     tree.member(key)?.text().filter(|text| !text.is_empty())

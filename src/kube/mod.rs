@@ -10,5 +10,5 @@ pub mod quantity;
 pub mod resources;
 pub mod validation;
 
-pub use id::ObjectId;
+pub use id::{ObjectId, RBAC};
 pub use quantity::Quantity;

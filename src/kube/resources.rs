@@ -7,6 +7,7 @@
 
 use super::kinds::Scope;
 use super::kinds::Scope::{Cluster, Namespaced};
+use crate::kube::RBAC;
 
 /// The resources of an API group.
 #[derive(Debug)]
@@ -220,7 +221,7 @@ static GROUPS: [ApiGroup; 24] = [
         ],
     ),
     group(
-        "rbac.authorization.k8s.io",
+        RBAC,
         &[
             resource(Cluster, "clusterrolebindings", &["clusterrolebinding"]),
             resource(Cluster, "clusterroles", &["clusterrole"]),

@@ -5,9 +5,10 @@ use super::commands::quoted;
 use super::desired::Desired;
 use super::finding::LiveFinding;
 use super::rules::ACCESS_DIFFERS;
-use crate::graph::rbac::{self, AccessRequest, Subject};
+use crate::graph::rbac::{AccessRequest, Subject};
 use crate::graph::{Cluster, TenantNode};
 use crate::isolation::question::with_groups;
+use crate::kube::RBAC;
 use crate::value::{Text, Value, map};
 use std::collections::BTreeSet;
 
@@ -61,7 +62,7 @@ const SAMPLED: usize = 8;
 /// The actions, which take turns over the tenants and namespaces.
 const ACTIONS: [Action; 4] = [
     Action::new("get", "", "secrets"),
-    Action::new("create", rbac::GROUP, "rolebindings"),
+    Action::new("create", RBAC, "rolebindings"),
     Action::new("delete", "networking.k8s.io", "networkpolicies"),
     Action::new("create", "", "pods"),
 ];

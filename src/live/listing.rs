@@ -1,9 +1,9 @@
 //! What a server serves, and what of it is listed: one paginated list a kind.
 
 use crate::delivery::{argo, is_engine_group};
-use crate::kube::ObjectId;
 use crate::kube::kinds::{self, Listed};
 use crate::kube::names::OWNER_LABEL;
+use crate::kube::{ObjectId, RBAC};
 use crate::value::{Text, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -272,7 +272,7 @@ const LONGEST: [(&str, &str); 9] = [
     ("", "Pod"),
     ("apps", "ReplicaSet"),
     ("networking.k8s.io", "NetworkPolicy"),
-    ("rbac.authorization.k8s.io", "RoleBinding"),
+    (RBAC, "RoleBinding"),
     ("", "ServiceAccount"),
     ("kustomize.toolkit.fluxcd.io", "Kustomization"),
     ("", "ResourceQuota"),

@@ -3,7 +3,8 @@
 use super::desired::Desired;
 use super::drift::Manager;
 use super::status::text;
-use crate::graph::{ACCOUNTS_OF, rbac};
+use crate::graph::ACCOUNTS_OF;
+use crate::kube::RBAC;
 use crate::kube::names::{OWNER_LABEL, TENANT_LABEL};
 use crate::kube::{ObjectId, kinds};
 use crate::netpol::{Dialect, Direction};
@@ -48,11 +49,11 @@ pub fn stray_reason(
     let asked = |tenant: u32| wanted.asks(Some(tenant)).then_some(tenant);
 
     let reason = match (id.group.as_str(), id.kind.as_str()) {
-        (rbac::GROUP, "RoleBinding") => {
+        (RBAC, "RoleBinding") => {
             let tenant = tenant.and_then(asked);
             tenant.and_then(|tenant| role_binding(tenant, id, object))
         }
-        (rbac::GROUP, "ClusterRoleBinding") => cluster_role_binding(wanted, object),
+        (RBAC, "ClusterRoleBinding") => cluster_role_binding(wanted, object),
         (_, kind) if kinds::governs_network(kind) && id.namespace.is_empty() => {
             let is_reported = wanted.only.is_none();
             is_reported.then_some(StrayReason::ClusterPolicy)

@@ -6,8 +6,7 @@
 
 use crate::document::TreeValue;
 use crate::isolation::delta::{self, ChangedObject, Delta, DeltaClass, Effect, Objects, Party};
-use crate::kube::ObjectId;
-use crate::kube::Quantity;
+use crate::kube::{ObjectId, Quantity, RBAC};
 use crate::netpol::Dialect;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -132,8 +131,7 @@ fn normal(id: &ObjectId, object: &Value, own_metadata: bool) -> Value {
                 subjects.dedup();
             }
             if let Some(role) = object.get_mut("roleRef").and_then(Value::as_object_mut) {
-                role.entry("apiGroup")
-                    .or_insert("rbac.authorization.k8s.io".into());
+                role.entry("apiGroup").or_insert(RBAC.into());
             }
         }
         "ResourceQuota" => quantities(object.pointer_mut("/spec/hard")),
@@ -175,9 +173,7 @@ fn default_group(subject: &mut Map<String, Value>) {
     if subject.get("kind").and_then(Value::as_str) == Some("ServiceAccount") {
         subject.remove("apiGroup");
     } else {
-        subject
-            .entry("apiGroup")
-            .or_insert("rbac.authorization.k8s.io".into());
+        subject.entry("apiGroup").or_insert(RBAC.into());
     }
     subject.sort_keys();
 }

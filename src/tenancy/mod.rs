@@ -7,6 +7,7 @@ mod capacity;
 pub mod claims;
 mod definitions;
 mod fleet;
+mod floor;
 mod limits;
 mod link;
 mod merge;
@@ -30,6 +31,7 @@ pub use capacity::{OVER_CAPACITY, OVER_PROMISED};
 pub use claims::{CLAIMED_TWICE, SHARED_SUBJECT};
 pub use definitions::{DUPLICATE_TENANT, SOURCE_FOREIGN_TENANT};
 pub use fleet::{FLEET, REQUIRED_VERSION};
+pub use floor::FloorObject;
 pub use limits::{INCONSISTENT, WITHOUT_DEFAULTS};
 pub use link::{KnownTenants, Linker, SOURCE_NOT_GIVEN};
 pub use names::{

@@ -4,6 +4,7 @@ use super::model::{Deployer, TenantBinding, TenantNamespace};
 use super::waivers::{Loosening, WaiverUse};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::Spanned;
+use crate::kube::RBAC;
 use crate::source::Span;
 use crate::spec::fleet::{FleetSpec, RoleSpec};
 use crate::spec::tenant::{ReachSpec, SubjectSpec};
@@ -273,12 +274,11 @@ impl Binder<'_, '_> {
         namespaces: &[TenantNamespace],
         out: &mut Vec<Diagnostic>,
     ) -> Option<Value> {
-        let api = "rbac.authorization.k8s.io";
         if let Some(group) = &subject.group {
-            return Some(map! { "kind" => "Group", "name" => group.as_str(), "apiGroup" => api });
+            return Some(map! { "kind" => "Group", "name" => group.as_str(), "apiGroup" => RBAC });
         }
         if let Some(user) = &subject.user {
-            return Some(map! { "kind" => "User", "name" => user.as_str(), "apiGroup" => api });
+            return Some(map! { "kind" => "User", "name" => user.as_str(), "apiGroup" => RBAC });
         }
         let account = subject.service_account.as_ref()?;
 
@@ -356,7 +356,7 @@ pub fn bind_deployer(
 
         if gotk_user {
             let name = format!("gotk:{}:reconciler", namespace.name);
-            let user = map! { "kind" => "User", "name" => name, "apiGroup" => "rbac.authorization.k8s.io" };
+            let user = map! { "kind" => "User", "name" => name, "apiGroup" => RBAC };
             let _ = add(
                 &mut namespace.bindings,
                 &role,

@@ -19,8 +19,8 @@ use tenantry::compile::Compiled;
 use tenantry::delivery::ClusterEngine;
 use tenantry::diagnostic::Level;
 use tenantry::document::emit_documents;
-use tenantry::graph::{Cluster, ExtraFacts, rbac};
-use tenantry::kube::ObjectId;
+use tenantry::graph::{Cluster, ExtraFacts};
+use tenantry::kube::{ObjectId, RBAC};
 use tenantry::live::role::role;
 use tenantry::live::{
     Desired, ListError, Listing, LiveFinding, LiveReport, LiveState, Observations, Purpose,
@@ -490,7 +490,7 @@ fn samples(
     gaps: &[ListError],
 ) -> Vec<access::Sample> {
     let unread = batch.unread.iter().map(|id| &id.group);
-    let is_of_grants = |group: &Text| group == "*" || group == rbac::GROUP;
+    let is_of_grants = |group: &Text| group == "*" || group == RBAC;
 
     if gaps
         .iter()

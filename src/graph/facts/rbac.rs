@@ -2,7 +2,8 @@
 
 use super::{Facts, ObjectRef};
 use crate::document::TreeValue;
-use crate::graph::rbac::{Binding, GROUP, Role};
+use crate::graph::rbac::{Binding, Role};
+use crate::kube::RBAC;
 
 /// Reads a role or a binding.
 ///
@@ -12,8 +13,8 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> Re
     let (id, origin) = (object.id.clone(), object.origin);
 
     match (&*id.group, &*id.kind) {
-        (GROUP, "Role" | "ClusterRole") => facts.roles.push(Role::of(id, node, origin)?),
-        (GROUP, "RoleBinding" | "ClusterRoleBinding") => {
+        (RBAC, "Role" | "ClusterRole") => facts.roles.push(Role::of(id, node, origin)?),
+        (RBAC, "RoleBinding" | "ClusterRoleBinding") => {
             facts.bindings.push(Binding::of(id, node, origin)?);
         }
         _ => return Ok(false),

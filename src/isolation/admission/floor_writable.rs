@@ -6,6 +6,7 @@ use crate::graph::rbac::{Binding, Role, Subject};
 use crate::isolation::capability::{Permission, WRITE, giving};
 use crate::isolation::grade::{HeldRules, Place};
 use crate::isolation::{Finding, some};
+use crate::kube::RBAC;
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -155,25 +156,17 @@ static FLOOR: [FloorAccess; 8] = [
     },
     FloorAccess {
         part: FloorPart::RoleBindings,
-        permissions: &[Permission::new(
-            "rbac.authorization.k8s.io",
-            &["rolebindings"],
-            CHANGE,
-        )],
+        permissions: &[Permission::new(RBAC, &["rolebindings"], CHANGE)],
     },
     FloorAccess {
         part: FloorPart::Roles,
-        permissions: &[Permission::new(
-            "rbac.authorization.k8s.io",
-            &["roles"],
-            &["escalate"],
-        )],
+        permissions: &[Permission::new(RBAC, &["roles"], &["escalate"])],
     },
 ];
 
 /// What `escalate` needs: a Role to write it into. `bind` needs bindings, which are a part of the
 /// floor themselves.
-const WRITE_ROLES: Permission = Permission::new("rbac.authorization.k8s.io", &["roles"], WRITE);
+const WRITE_ROLES: Permission = Permission::new(RBAC, &["roles"], WRITE);
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut parts_by_role: BTreeMap<&(Text, Text), Vec<&FloorAccess>> = BTreeMap::new();

@@ -10,6 +10,7 @@ use crate::graph::rbac::{PolicyRule, Subject};
 use crate::graph::request::{AdmissionRequest, RequestObject, Requester, WrittenObject};
 use crate::graph::{ACCOUNTS_OF, Cluster};
 use crate::isolation::capability::Permission;
+use crate::kube::RBAC;
 use crate::kube::names::POD_SECURITY;
 use crate::source::Span;
 use crate::value::Text;
@@ -129,18 +130,12 @@ static KINDS: [FloorKind; 16] = [
         "Namespace",
         || json!({"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}),
     ),
+    kind(RBAC, "rolebindings", "v1", "RoleBinding", || {
+        json!({"roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "cluster-admin"},
+               "subjects": [{"apiGroup": RBAC, "kind": "Group", "name": "strangers"}]})
+    }),
     kind(
-        "rbac.authorization.k8s.io",
-        "rolebindings",
-        "v1",
-        "RoleBinding",
-        || {
-            json!({"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-               "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "strangers"}]})
-        },
-    ),
-    kind(
-        "rbac.authorization.k8s.io",
+        RBAC,
         "roles",
         "v1",
         "Role",

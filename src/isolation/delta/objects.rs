@@ -3,10 +3,10 @@
 
 use super::{BesideAccess, Comparison, Effect, Party, Topic};
 use crate::graph::Cluster;
-use crate::kube::ObjectId;
 use crate::kube::names::{
     AUDIT_LABEL, AUDIT_VERSION_LABEL, ENFORCE_LABEL, WARN_LABEL, WARN_VERSION_LABEL,
 };
+use crate::kube::{ObjectId, RBAC};
 use crate::netpol::Dialect;
 use crate::tenancy::controller_reads;
 use serde_json::Value;
@@ -190,7 +190,7 @@ impl Judge<'_> {
         let name = id.name.as_str();
 
         match (id.group.as_str(), id.kind.as_str()) {
-            ("rbac.authorization.k8s.io", _) => Effects::None,
+            (RBAC, _) => Effects::None,
             ("", "ResourceQuota" | "LimitRange") => Effects::None,
             _ if Dialect::of(id).is_some() => match self.is_out_of_sight(object, party) {
                 true => Effects::All,
@@ -316,7 +316,7 @@ impl Judge<'_> {
             }
             ("", "ServiceAccount") => field == "annotations" && key.contains('/'),
             ("", "ConfigMap" | "ResourceQuota" | "LimitRange") => false,
-            ("rbac.authorization.k8s.io", _) => false,
+            (RBAC, _) => false,
             _ if Dialect::of(id).is_some() => false,
             _ => controller_reads(key),
         }

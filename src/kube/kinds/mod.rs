@@ -11,7 +11,7 @@
 mod scopes;
 mod table;
 
-use super::id::ObjectId;
+use super::id::{ObjectId, RBAC};
 use crate::value::Value;
 use std::sync::LazyLock;
 use table::TABLE;
@@ -203,7 +203,7 @@ pub fn is_floor(id: &ObjectId) -> bool {
 
 /// Whether objects of this kind only close something: without them more is open.
 pub fn closes(id: &ObjectId) -> bool {
-    let grants = id.group == "rbac.authorization.k8s.io";
+    let grants = id.group == RBAC;
     (is_floor(id) && !grants) || id.kind.starts_with("ValidatingAdmissionPolicy")
 }
 
@@ -602,7 +602,7 @@ mod tests {
                 name: "x".into(),
             };
             let is_policy = kind.plural.contains("networkpolic");
-            let grants = group.name == "rbac.authorization.k8s.io";
+            let grants = group.name == RBAC;
 
             assert_eq!(is_floor(&id), kind.floor || is_policy, "{name}");
             assert!(!is_policy || governs_network(kind.name), "{name}");

@@ -6,6 +6,7 @@
 use super::Listed::{Always, ForProof, MetadataAlways, Never};
 use super::ServerDefault::{EmptySelector, Text};
 use super::{Group, cluster, group, namespaced};
+use crate::kube::RBAC;
 
 /// The fields of a role, a binding and an aggregated role that grant something.
 const RULES: &[&str] = &["rules"];
@@ -93,12 +94,12 @@ static KUBERNETES: &[Group] = &[
         namespaced("Event", "events").passive().not_kept(),
         namespaced("Binding", "bindings"),
     ]),
-    group("rbac.authorization.k8s.io")
+    group(RBAC)
         .present()
         .complete()
         .one_version()
         .all_listed(Always)
-        .server_defaults(&[("apiGroup", Text("rbac.authorization.k8s.io"))])
+        .server_defaults(&[("apiGroup", Text(RBAC))])
         .kinds(&[
             cluster("ClusterRole", "clusterroles")
                 .floor()

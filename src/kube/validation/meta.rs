@@ -6,7 +6,7 @@
 use super::field::Field;
 use super::{Checked, names};
 use crate::document::TreeValue;
-use crate::kube::id::ObjectId;
+use crate::kube::id::{ObjectId, RBAC};
 use crate::kube::kinds;
 
 /// The most bytes that the keys and values of annotations have together.
@@ -54,7 +54,7 @@ fn name<T: TreeValue>(id: &ObjectId, field: &Field<'_, T>) -> Checked {
     match (&*id.group, &*id.kind) {
         // The server makes one up.
         ("", "LimitRange") if field.text().is_empty() => Ok(()),
-        ("rbac.authorization.k8s.io", _) => field.named(names::path_segment),
+        (RBAC, _) => field.named(names::path_segment),
         ("", "Namespace" | "Service") => field.named(names::dns_label),
         ("" | "networking.k8s.io" | "apps" | "batch" | "admissionregistration.k8s.io", _) => {
             field.named(names::dns_subdomain)

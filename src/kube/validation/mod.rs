@@ -18,7 +18,7 @@ mod rbac;
 mod schema;
 mod workloads;
 
-use super::id::ObjectId;
+use super::id::{ObjectId, RBAC};
 use crate::document::TreeValue;
 use crate::source::Span;
 use field::Field;
@@ -95,10 +95,10 @@ fn check_kind<T: TreeValue>(id: &ObjectId, root: &Field<'_, T>) -> Checked {
         ("batch", "Job") => workloads::job(root),
         ("batch", "CronJob") => workloads::cron_job(root),
         ("networking.k8s.io", "NetworkPolicy") => networking::network_policy(root),
-        ("rbac.authorization.k8s.io", "Role") => rbac::role(root, true),
-        ("rbac.authorization.k8s.io", "ClusterRole") => rbac::role(root, false),
-        ("rbac.authorization.k8s.io", "RoleBinding") => rbac::binding(root, true),
-        ("rbac.authorization.k8s.io", "ClusterRoleBinding") => rbac::binding(root, false),
+        (RBAC, "Role") => rbac::role(root, true),
+        (RBAC, "ClusterRole") => rbac::role(root, false),
+        (RBAC, "RoleBinding") => rbac::binding(root, true),
+        (RBAC, "ClusterRoleBinding") => rbac::binding(root, false),
         ("admissionregistration.k8s.io", kind) => admissionregistration::check(kind, root),
         _ => Ok(()),
     }

@@ -7,8 +7,7 @@ use super::field::Field;
 use super::meta::selector;
 use super::{Checked, names};
 use crate::document::TreeValue;
-
-const GROUP: &str = "rbac.authorization.k8s.io";
+use crate::kube::RBAC;
 
 /// Checks a Role, or a ClusterRole.
 pub(super) fn role<T: TreeValue>(root: &Field<'_, T>, namespaced: bool) -> Checked {
@@ -49,7 +48,7 @@ pub(super) fn binding<T: TreeValue>(root: &Field<'_, T>, namespaced: bool) -> Ch
     let role = root.child("roleRef");
     let group = role.child("apiGroup");
     if !group.text().is_empty() {
-        group.one_of(&[GROUP])?;
+        group.one_of(&[RBAC])?;
     }
     let kinds: &[&str] = match namespaced {
         true => &["Role", "ClusterRole"],
@@ -81,6 +80,6 @@ fn subject<T: TreeValue>(subject: &Field<'_, T>, namespaced: bool) -> Checked {
     }
     match group.text() {
         "" => Ok(()),
-        _ => group.one_of(&[GROUP]),
+        _ => group.one_of(&[RBAC]),
     }
 }
