@@ -739,6 +739,9 @@ pub struct ImportArgs {
     /// user:NAME
     #[arg(long, value_name = "SUBJECT")]
     pub owner: Option<String>,
+    /// Leave out this namespace of the platform; a pattern (`infra-*`) too; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub platform_namespace: Vec<String>,
     /// Report what would be carried over, and write no file
     #[arg(long)]
     pub dry_run: bool,

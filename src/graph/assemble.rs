@@ -1,7 +1,6 @@
 //! A fleet's tenants and objects, and what stands beside them → clusters.
 
 use super::facts::{Facts, digest};
-use super::indirect::glob;
 use super::platform::PlatformEndpoints;
 use super::rbac::Subject;
 use super::{Cluster, InputKind, NOT_READ, Origin, Owner, Parts, TenantNode, builtin};
@@ -14,7 +13,7 @@ use crate::source::Span;
 use crate::spec::FleetDoc;
 use crate::spec::fleet::FleetSpec;
 use crate::tenancy::model::{OnCluster, Tenant};
-use crate::tenancy::{SOURCE_NOT_GIVEN, Tenancy, claims, reserved, usual_platform};
+use crate::tenancy::{PlatformNames, SOURCE_NOT_GIVEN, Tenancy, claims, reserved};
 use crate::value::Text;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -185,22 +184,8 @@ pub struct WithoutFleet<'a> {
     pub name: Option<&'a str>,
     /// The key of a label or annotation whose value names the tenant of a namespace.
     pub group_by: Option<&'a str>,
-    /// Patterns of namespaces that are the platform's.
-    pub platform: &'a [String],
-    /// Patterns of namespaces that are tenants', whatever their names say.
-    pub tenants: &'a [String],
-}
-
-impl WithoutFleet<'_> {
-    /// Whether a namespace is the platform's by its name. `is_grouped` is whether a label or an
-    /// annotation names its tenant.
-    fn is_platform(&self, name: &str, is_grouped: bool) -> bool {
-        let is_one = |patterns: &[String]| patterns.iter().any(|pattern| glob(pattern, name));
-        !is_one(self.tenants)
-            && (is_one(self.platform)
-                || reserved(&FleetSpec::default(), name).is_some()
-                || !is_grouped && usual_platform(name).is_some())
-    }
+    /// Which namespaces are the platform's.
+    pub platform: PlatformNames<'a>,
 }
 
 /// Puts a cluster together of manifests alone; `span` stands for the cluster. Each namespace is a
@@ -220,13 +205,14 @@ pub fn without_fleet(mut beside: ExtraFacts, span: Span, options: &WithoutFleet<
 
     let infer = |name: &str, labels: &Labels, annotations: &Labels| {
         let group = named_group(options.group_by, labels, annotations);
-        let is_platform = options.is_platform(name, group.is_some());
+        let is_platform = options.platform.reason(name, group.is_some()).is_some();
         (!is_platform).then(|| group.unwrap_or_else(|| own_tenant(options.group_by, name)))
     };
     let mut cluster = Cluster::new(parts, &infer);
     let namespaces = cluster.namespaces.iter();
     cluster.platform_by_name = namespaces
-        .filter(|one| one.owner == Owner::Platform && options.is_platform(&one.name, false))
+        .filter(|one| one.owner == Owner::Platform)
+        .filter(|one| options.platform.reason(&one.name, false).is_some())
         .map(|one| one.name.clone())
         .collect();
     cluster

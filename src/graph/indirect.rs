@@ -7,6 +7,7 @@ use super::object::Origin;
 use super::rbac::{Binding, Subject};
 use crate::kube::ObjectId;
 use crate::kube::labels::Selector;
+use crate::kube::names::glob;
 use crate::source::Span;
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -182,35 +183,6 @@ pub fn bindings(indirect: &[IndirectBinding], index: &ReachIndex<'_>) -> Vec<Bin
         }));
     }
     found
-}
-
-/// Whether a pattern with `*` and `?` matches a name.
-pub fn glob(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
-    let (mut at, mut read) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-
-    while read < name.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                star = Some((at, read));
-                at += 1;
-            }
-            Some(byte) if *byte == b'?' || *byte == name[read] => {
-                at += 1;
-                read += 1;
-            }
-            _ => {
-                let Some((back, from)) = star else {
-                    return false;
-                };
-                star = Some((back, from + 1));
-                at = back + 1;
-                read = from + 1;
-            }
-        }
-    }
-    pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
 impl Reach {

@@ -11,6 +11,7 @@ pub use write::{Options, Output, hand_over, write};
 
 use crate::document::{self, Document, NodeValue};
 use crate::graph::overlay;
+use crate::kube::names::glob;
 use crate::kube::{ObjectId, kinds};
 use crate::source::{Source, SourceId, SourceMap, join, parent};
 use crate::spec::fleet::FleetSpec;
@@ -64,8 +65,14 @@ pub struct ImportSurvey {
     pub objects: usize,
 }
 
-/// Surveys manifests. `fleet` states which names belong to the platform.
-pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> ImportSurvey {
+/// Surveys manifests. `fleet` states which names belong to the platform, as do the patterns of
+/// `platform`.
+pub fn survey(
+    sources: &SourceMap,
+    ids: &[SourceId],
+    fleet: &FleetSpec,
+    platform: &[String],
+) -> ImportSurvey {
     let mut survey = ImportSurvey::default();
     let mut files: Vec<(SourceId, Vec<Document>)> = Vec::new();
     let mut patches: BTreeSet<String> = BTreeSet::new();
@@ -101,7 +108,7 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Impor
         }
     }
 
-    found.place(fleet, &mut survey);
+    found.place(&|name| refused_name(name, fleet, platform), &mut survey);
     survey
 }
 
@@ -218,7 +225,7 @@ impl FoundObjects {
     }
 
     /// Places the objects in their namespaces, and lists those that are in none.
-    fn place(self, fleet: &FleetSpec, survey: &mut ImportSurvey) {
+    fn place(self, refused: &dyn Fn(&str) -> Option<String>, survey: &mut ImportSurvey) {
         let is_namespace = |id: &ObjectId| id.kind == "Namespace" && id.group.is_empty();
         let (namespaces, objects): (Vec<FoundObject>, Vec<FoundObject>) = self
             .0
@@ -226,7 +233,7 @@ impl FoundObjects {
             .partition(|object| is_namespace(&object.id));
 
         for object in namespaces {
-            match refused_name(&object.id.name, fleet) {
+            match refused(&object.id.name) {
                 Some(reason) => survey.left.push(object.left(reason)),
                 None => {
                     let namespace = SurveyedNamespace {
@@ -278,10 +285,13 @@ impl ImportSurvey {
 }
 
 /// The reason why no namespace of a tenant may have a name.
-fn refused_name(name: &str, fleet: &FleetSpec) -> Option<String> {
+fn refused_name(name: &str, fleet: &FleetSpec, platform: &[String]) -> Option<String> {
     let malformed = leaf::reason("dns-label", name)
         .map(|(noun, reason)| format!("its name is not {noun}: {reason}"));
-    malformed.or_else(|| reserved(fleet, name).map(|owner| format!("its name belongs to {owner}")))
+    let reserved = || reserved(fleet, name).map(|owner| format!("its name belongs to {owner}"));
+    let is_named = platform.iter().any(|pattern| glob(pattern, name));
+    let by_name = || is_named.then(|| "--platform-namespace names it".to_owned());
+    malformed.or_else(reserved).or_else(by_name)
 }
 
 /// Whether a tenant may have a key on its namespace.

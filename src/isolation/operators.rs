@@ -555,6 +555,20 @@ impl OperatorKind {
         }
     }
 
+    /// The place of a controller of Flux that the inputs show without the flag of the row.
+    pub fn shown_without_flag(&self, cluster: &Cluster) -> Option<Span> {
+        let Shown::FluxFlag { controller, flag } = self.shown else {
+            return None;
+        };
+        let started = || cluster.facts.gitops.controllers.iter();
+        let mut sets = started().filter(|one| one.runs(controller) || one.patches(controller));
+        if sets.any(|one| one.sets(flag)) {
+            return None;
+        }
+        let shown = started().find(|one| one.runs(controller))?;
+        Some(shown.origin.span)
+    }
+
     /// Whether the inputs show the operator open.
     fn standing(&self, cluster: &Cluster) -> Standing {
         match self.shown {

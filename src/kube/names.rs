@@ -61,3 +61,32 @@ const OF_THE_CLUSTER: [&str; 4] = ["system:", "kubeadm:", "eks:", "b64:"];
 pub fn is_administrators(name: &str) -> bool {
     ADMINISTRATORS.contains(&name) || OF_THE_CLUSTER.iter().any(|prefix| name.starts_with(prefix))
 }
+
+/// Whether a pattern with `*` and `?` matches a name.
+pub fn glob(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+    let (mut at, mut read) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+
+    while read < name.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at, read));
+                at += 1;
+            }
+            Some(byte) if *byte == b'?' || *byte == name[read] => {
+                at += 1;
+                read += 1;
+            }
+            _ => {
+                let Some((back, from)) = star else {
+                    return false;
+                };
+                star = Some((back, from + 1));
+                at = back + 1;
+                read = from + 1;
+            }
+        }
+    }
+    pattern[at..].iter().all(|byte| *byte == b'*')
+}

@@ -1,6 +1,10 @@
 //! The namespaces that distributions, clouds and the usual charts of a platform install into. Where
 //! no fleet says whose a namespace is, one of these is the platform's.
 
+use super::reserved;
+use crate::kube::names::glob;
+use crate::spec::fleet::FleetSpec;
+
 /// Namespaces of one project or distribution.
 struct UsualNamespaces {
     /// The names; a `*` at the end stands for any rest.
@@ -257,7 +261,7 @@ static USUAL: [UsualNamespaces; 62] = [
 ];
 
 /// What usually installs into a namespace of this name; `None` if the name says nothing.
-pub fn usual_platform(name: &str) -> Option<&'static str> {
+fn usual_platform(name: &str) -> Option<&'static str> {
     let is_it = |pattern: &&str| match pattern.strip_suffix('*') {
         Some(start) => name.len() > start.len() && name.starts_with(start),
         None => name == *pattern,
@@ -266,6 +270,36 @@ pub fn usual_platform(name: &str) -> Option<&'static str> {
         .iter()
         .find(|row| row.names.iter().any(|one| is_it(&one)))?;
     Some(row.of)
+}
+
+/// Which namespaces are the platform's where no fleet says it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlatformNames<'a> {
+    /// Patterns of namespaces that are the platform's.
+    pub platform: &'a [String],
+    /// Patterns of namespaces that are tenants', whatever their names say.
+    pub tenants: &'a [String],
+}
+
+impl PlatformNames<'_> {
+    /// Why a namespace is the platform's by its name, as a clause; `None` if it is not. `is_grouped` is
+    /// whether a label or an annotation names its tenant.
+    pub fn reason(&self, name: &str, is_grouped: bool) -> Option<String> {
+        let is_one = |patterns: &[String]| patterns.iter().any(|pattern| glob(pattern, name));
+        if is_one(self.tenants) {
+            return None;
+        }
+        if is_one(self.platform) {
+            return Some("--platform-namespace names it".to_owned());
+        }
+        if let Some(owner) = reserved(&FleetSpec::default(), name) {
+            return Some(format!("its name belongs to {owner}"));
+        }
+        let usual = usual_platform(name).filter(|_| !is_grouped)?;
+        Some(format!(
+            "its name is usual for the platform's {usual}; --tenant-namespace {name} takes it"
+        ))
+    }
 }
 
 #[cfg(test)]

@@ -166,3 +166,28 @@ fn objects_without_a_namespace_are_placed() {
         "{ran:?}"
     );
 }
+
+#[test]
+fn an_import_leaves_out_the_namespaces_that_are_named() {
+    let objects = namespace("shop")
+        + &namespace("infra-dns")
+        + &binding("own", "shop", ["shop", "app"])
+        + &binding("own", "infra-dns", ["infra-dns", "app"]);
+    let sandbox = Sandbox::with(&[("all/x.yaml", &objects)]);
+    let import = |more: &[&str]| {
+        let args = ["import", "all", "--dry-run", "--owner", "group:platform"];
+        let args = [&args, more].concat();
+        sandbox.run(&args).all()
+    };
+
+    let report = import(&[]);
+    assert!(
+        report.contains("2 tenants") && !report.contains("--platform-namespace"),
+        "{report}"
+    );
+    let report = import(&["--platform-namespace", "infra-*"]);
+    assert!(
+        report.contains("1 tenant:") && report.contains("--platform-namespace names it"),
+        "{report}"
+    );
+}

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use tenantry::graph::WithoutFleet;
+use tenantry::tenancy::PlatformNames;
 
 /// The inputs of a proof beside the rendered objects.
 #[derive(Clone, Debug, Args)]
@@ -51,8 +52,10 @@ impl ExtraArgs {
         WithoutFleet {
             name: None,
             group_by: self.group_by.as_deref(),
-            platform: &self.platform_namespace,
-            tenants: &self.tenant_namespace,
+            platform: PlatformNames {
+                platform: &self.platform_namespace,
+                tenants: &self.tenant_namespace,
+            },
         }
     }
 }

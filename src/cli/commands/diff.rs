@@ -472,7 +472,7 @@ fn from_folder(folder: &Path) -> Result<Objects, CliError> {
             ids.push(sources.add(Source::new(path, text)));
         }
     }
-    let found = survey(&sources, &ids, &FleetSpec::default());
+    let found = survey(&sources, &ids, &FleetSpec::default(), &[]);
     let all = found
         .namespaces
         .into_values()

@@ -38,7 +38,8 @@ pub fn run(cli: &Cli, args: &ImportArgs) -> Result<Outcome, CliError> {
         .and_then(|session| session.resolved.fleet())
         .map_or(&empty, |fleet| &fleet.spec);
 
-    let mut found = survey(&manifests.sources, &manifests.ids, fleet);
+    let names = &args.platform_namespace;
+    let mut found = survey(&manifests.sources, &manifests.ids, fleet, names);
     found.left.append(&mut manifests.unread);
 
     let made = write(&found, &options(cli, args, fleet)?);

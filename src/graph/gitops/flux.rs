@@ -13,11 +13,11 @@ use crate::delivery::flux::{
 };
 use crate::document::TreeValue;
 use crate::graph::Origin;
-use crate::graph::indirect::glob;
 use crate::graph::object::tenant_label;
 use crate::graph::operator;
 use crate::kube::ObjectId;
 use crate::kube::labels::{at, is_true, items};
+use crate::kube::names::glob;
 use crate::source::{SourceMap, Span};
 use crate::value::Text;
 

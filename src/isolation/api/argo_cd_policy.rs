@@ -1,10 +1,10 @@
 use super::Findings;
 use crate::diagnostic::rule;
-use crate::graph::indirect::glob;
 use crate::graph::membership::{ArgoPermission, ArgoPolicy};
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, Owner};
 use crate::isolation::{Finding, Verdict, at};
+use crate::kube::names::glob;
 use crate::source::Span;
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -157,6 +157,20 @@ fn everybody(cluster: &Cluster, policy: &ArgoPolicy, anonymous: bool, out: &mut 
             .step(span, format!("{} sets policy.default", policy.id.called()))
             .fix("leave policy.default empty, and users.anonymous.enabled false"),
     );
+}
+
+/// What a policy lets a user or a group change of applications of others; `None` if nothing. `tenant`
+/// is theirs.
+pub fn changes_others(
+    cluster: &Cluster,
+    policy: &ArgoPolicy,
+    name: &str,
+    tenant: Option<u32>,
+) -> Option<String> {
+    match reach(cluster, policy, name, tenant) {
+        Some(ArgoReach::Changes(what)) => Some(what),
+        _ => None,
+    }
 }
 
 /// The farthest that a subject of a policy reaches beyond the project of its tenant.

@@ -10,7 +10,7 @@ mod shared_membership;
 mod shared_subject;
 mod wide_subject;
 
-pub use argo_cd_policy::ARGO_CD_POLICY;
+pub use argo_cd_policy::{ARGO_CD_POLICY, changes_others};
 pub use cluster_binding::CLUSTER_BINDING;
 pub use cross_tenant_binding::CROSS_TENANT_BINDING;
 pub use dangling_role::DANGLING_ROLE;

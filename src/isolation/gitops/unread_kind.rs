@@ -1,10 +1,10 @@
 use super::{Findings, named_tenant};
 use crate::diagnostic::rule;
 use crate::graph::gitops::ArgoObject;
-use crate::graph::indirect::glob;
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, Owner};
 use crate::isolation::{Finding, tenant_of};
+use crate::kube::names::glob;
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};
 
