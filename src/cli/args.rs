@@ -1,7 +1,9 @@
 //! Commands and flags, named as kubectl, flux and cargo name theirs.
 
+mod access;
 mod extra;
 
+pub use access::{AccessArgs, CanArgs, WhoCanArgs};
 pub use extra::ExtraArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -112,6 +114,8 @@ pub enum ReportFormat {
     Markdown,
     /// JUnit test results, for CI (check, prove, verify)
     Junit,
+    /// A flowchart of Mermaid with each chain, for Markdown (prove, can, who-can)
+    Mermaid,
 }
 
 /// When to use colours.
@@ -297,6 +301,18 @@ Examples:
   # Ask whether a service account may open a shell in a pod
   tenantry can serviceaccount:shop:default create pods/exec -n shop")]
     Can(CanArgs),
+    /// List everybody who may do something, each with the shortest chain of grants
+    #[command(after_help = "\
+Examples:
+  # List everybody who reads Secrets in namespace `beta`, by grants or by acting as somebody else
+  tenantry who-can get secrets -n beta
+
+  # List the administrators of the cluster, with manifests of the platform
+  tenantry who-can '*' '*' --also infra
+
+  # List the principals of tenants that open a shell in a pod of `ledger`, as JSON
+  tenantry who-can create pods/exec -n ledger --tenants --format json")]
+    WhoCan(WhoCanArgs),
     /// Check whether pods can send to other pods, to addresses and to the platform, and by which
     /// policies
     #[command(after_help = "\
@@ -395,20 +411,21 @@ impl Command {
 
     /// The formats that this command can write. The first one is written if none is asked for.
     pub fn formats(&self) -> &'static [ReportFormat] {
-        use ReportFormat::{Github, Json, Junit, Markdown, Sarif, Text};
+        use ReportFormat::{Github, Json, Junit, Markdown, Mermaid, Sarif, Text};
 
         match self {
             Self::Check(_) => &[Text, Json, Github, Sarif, Junit],
             Self::Render(_) => &[Text, Json, Github, Sarif],
-            Self::Prove(_) => &[Text, Json, Github, Sarif, Markdown, Junit],
+            Self::Prove(_) => &[Text, Json, Github, Sarif, Markdown, Junit, Mermaid],
             Self::Diff(_) => &[Text, Json, Markdown],
             #[cfg(feature = "cluster")]
             Self::Verify(_) => &[Text, Json, Markdown, Junit],
             Self::Show(_) | Self::Status(_) | Self::Rules => &[Text, Json],
+            Self::Can(_) => &[Text, Mermaid],
+            Self::WhoCan(_) => &[Text, Json, Mermaid],
             Self::Schema(_) => &[Json],
             Self::Init(_)
             | Self::New(_)
-            | Self::Can(_)
             | Self::Reach(_)
             | Self::Explain(_)
             | Self::Import(_)
@@ -668,28 +685,6 @@ pub struct VerifyArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub known: KnownArgs,
-}
-
-/// Flags of `can`.
-#[derive(Debug, Args)]
-pub struct CanArgs {
-    /// Ask about this subject: user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME (or sa:…)
-    pub subject: String,
-    /// Ask about this verb: get, create, impersonate …
-    pub verb: String,
-    /// Ask about this resource (`pods`, `pods/exec`, `deployments.apps`) or path (`/metrics`)
-    pub resource: String,
-    /// Ask about the object of this name [default: every object]
-    pub name: Option<String>,
-    /// Ask about this namespace [default: the resources of the whole cluster]
-    #[arg(short, long, value_name = "NAME")]
-    pub namespace: Option<String>,
-    /// Count only the subject's own grants, and not those of service accounts that it can act as
-    #[arg(long)]
-    pub direct: bool,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub beside: ExtraArgs,
 }
 
 /// Flags of `reach`.

@@ -3,6 +3,7 @@
 #[cfg(feature = "cluster")]
 mod api_server;
 mod args;
+mod asked;
 mod commands;
 mod files;
 #[cfg(feature = "git")]

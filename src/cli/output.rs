@@ -203,8 +203,8 @@ pub fn findings(
             ReportFormat::Sarif => report::sarif(sources, findings, VERSION),
             // `check` writes it itself.
             ReportFormat::Junit => continue,
-            // No command that calls this writes Markdown.
-            ReportFormat::Text | ReportFormat::Markdown => {
+            // No command that calls this writes Markdown or Mermaid.
+            ReportFormat::Text | ReportFormat::Markdown | ReportFormat::Mermaid => {
                 report::text(sources, findings, false, width(120))
             }
         };

@@ -766,15 +766,16 @@ fn split_cluster(argument: &str) -> (Option<String>, &str) {
 
 /// Prints the numbered steps of an answer, each with its place.
 pub fn print_steps(sources: &SourceMap, steps: &[Step]) -> Result<(), CliError> {
-    for (number, step) in steps.iter().enumerate() {
+    output::data(&steps_text(sources, steps))
+}
+
+/// The numbered steps of an answer, each with its place.
+pub fn steps_text(sources: &SourceMap, steps: &[Step]) -> String {
+    let line = |(number, step): (usize, &Step)| {
         // Names in manifests may hold control characters, which would move the terminal's cursor.
         let text = step.text.replace(char::is_control, "\u{fffd}");
-
-        output::data(&format!(
-            "  {}. {text}\n     {}\n",
-            number + 1,
-            sources.locate(step.span)
-        ))?;
-    }
-    Ok(())
+        let place = sources.locate(step.span);
+        format!("  {}. {text}\n     {place}\n", number + 1)
+    };
+    steps.iter().enumerate().map(line).collect()
 }

@@ -27,9 +27,12 @@ pub mod resources;
 pub mod severity;
 pub mod threats;
 pub mod waived;
+pub mod who_can;
 
-use crate::diagnostic::{Diagnostic, Level, Rule};
+use crate::diagnostic::{Diagnostic, Level, Related, Rule};
+use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, NamespaceNode, Origin, Owner, TenantNode};
+use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -113,6 +116,29 @@ pub struct Assumption {
     pub text: String,
 }
 
+/// Something that a chain leads through.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChainNode {
+    /// A tenant.
+    Tenant(Text),
+    /// A user, a group or a service account.
+    Principal(Subject),
+    /// An object: a binding, a role, a pod, a policy …
+    Object(ObjectId),
+}
+
+impl From<&ObjectId> for ChainNode {
+    fn from(id: &ObjectId) -> Self {
+        Self::Object(id.clone())
+    }
+}
+
+impl From<&Subject> for ChainNode {
+    fn from(subject: &Subject) -> Self {
+        Self::Principal(subject.clone())
+    }
+}
+
 /// A step of a chain: what is done, and the place that allows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -120,6 +146,8 @@ pub struct Step {
     pub span: Span,
     /// What is done, as a sentence without a full stop.
     pub text: String,
+    /// What it leads through, in order.
+    pub nodes: Vec<ChainNode>,
 }
 
 impl Step {
@@ -128,7 +156,15 @@ impl Step {
         Self {
             span,
             text: text.into(),
+            nodes: Vec::new(),
         }
+    }
+
+    /// Says that the step leads through something.
+    #[must_use]
+    pub fn through(mut self, node: impl Into<ChainNode>) -> Self {
+        self.nodes.push(node.into());
+        self
     }
 }
 
@@ -145,6 +181,8 @@ pub struct Finding {
     pub victim: Option<Text>,
     /// The rule, the place, the chain as related places, and the fix.
     pub diagnostic: Diagnostic,
+    /// The steps of the chain, which the diagnostic numbers.
+    pub chain: Vec<Step>,
     /// The Waiver that permits it.
     pub waived: Option<Waived>,
 }
@@ -288,6 +326,7 @@ impl Finding {
             verdict,
             tenant: None,
             victim: None,
+            chain: Vec::new(),
             diagnostic,
             waived: None,
         }
@@ -311,19 +350,32 @@ impl Finding {
     /// Adds a step to the chain: what is done, and the place that allows it.
     #[must_use]
     pub fn step(mut self, span: Span, text: impl Into<String>) -> Self {
-        let number = self.diagnostic.related.len() + 1;
-        self.diagnostic = self
-            .diagnostic
-            .related(span, format!("{number}. {}", text.into()));
+        self.add(Step::new(span, text));
+        self
+    }
+
+    fn add(&mut self, step: Step) {
+        self.diagnostic.related.push(Related {
+            span: step.span,
+            label: format!("{}. {}", self.chain.len() + 1, step.text),
+        });
+        self.chain.push(step);
+    }
+
+    /// Says that the last step leads through something.
+    #[must_use]
+    pub fn through(mut self, node: impl Into<ChainNode>) -> Self {
+        if let Some(last) = self.chain.last_mut() {
+            last.nodes.push(node.into());
+        }
         self
     }
 
     /// Adds steps to the chain.
     #[must_use]
-    pub fn steps(self, steps: impl IntoIterator<Item = Step>) -> Self {
-        steps
-            .into_iter()
-            .fold(self, |finding, step| finding.step(step.span, step.text))
+    pub fn steps(mut self, steps: impl IntoIterator<Item = Step>) -> Self {
+        steps.into_iter().for_each(|step| self.add(step));
+        self
     }
 
     /// Sets the fix.

@@ -1,7 +1,7 @@
 //! Answers one question at a time: whether a subject may do something, itself or as an account that
 //! it can become.
 
-use super::escalation::Identities;
+use super::escalation::{HeldGrants, Identities};
 use super::{Step, at};
 use crate::graph::Cluster;
 use crate::graph::rbac::{AccessRequest, Grant, Subject};
@@ -72,6 +72,27 @@ pub enum AccessQuestion<'a> {
     },
 }
 
+/// A chain by which a subject may do something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessChain {
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// How many identities the subject takes, one by the other.
+    pub taken: usize,
+    /// Whether a binding grants it to the subject or to an implicit group of it.
+    pub is_direct: bool,
+}
+
+impl AccessChain {
+    pub(super) const fn direct(steps: Vec<Step>) -> Self {
+        Self {
+            steps,
+            taken: 0,
+            is_direct: true,
+        }
+    }
+}
+
 /// Returns the chain by which a subject may do something; `None` if it may not.
 ///
 /// With `direct`, only what is granted to the subject and its implicit groups counts. Without, so
@@ -81,22 +102,24 @@ pub fn can(
     subject: &Subject,
     question: &AccessQuestion<'_>,
     direct: bool,
-) -> Option<Vec<Step>> {
+) -> Option<AccessChain> {
+    if let Some(steps) = granted(cluster, subject, question) {
+        return Some(AccessChain::direct(steps));
+    }
     if direct {
-        return granted(cluster, subject, question);
+        return None;
     }
 
     let mut identities = Identities::new(cluster, subject);
     while let Some((identity, grants)) = identities.next_identity() {
-        let own = granted(cluster, &identity.subject, question);
-        let given = || match question {
-            AccessQuestion::Resource(request) => grants.allowing(request),
-            AccessQuestion::Path { verb, path } => grants.allowing_path(verb, path),
-        };
-        if let Some(more) = own.or_else(given) {
+        if let Some(more) = allowed(cluster, &identity.subject, &grants, question) {
             let mut steps = identity.steps;
             steps.extend(more);
-            return Some(steps);
+            return Some(AccessChain {
+                steps,
+                taken: identity.taken,
+                is_direct: false,
+            });
         }
         identities.follow(&identity, &grants);
     }
@@ -104,8 +127,22 @@ pub fn can(
     None
 }
 
+/// The steps by which a subject may do something as itself: what is granted to it, and what it can
+/// grant itself.
+pub(super) fn allowed(
+    cluster: &Cluster,
+    subject: &Subject,
+    grants: &HeldGrants<'_>,
+    question: &AccessQuestion<'_>,
+) -> Option<Vec<Step>> {
+    granted(cluster, subject, question).or_else(|| match question {
+        AccessQuestion::Resource(request) => grants.allowing(request),
+        AccessQuestion::Path { verb, path } => grants.allowing_path(verb, path),
+    })
+}
+
 /// The steps of a grant to a subject itself or to its implicit groups.
-fn granted(
+pub(super) fn granted(
     cluster: &Cluster,
     subject: &Subject,
     question: &AccessQuestion<'_>,
@@ -144,7 +181,7 @@ fn grant_steps(subjects: &[Subject], grant: &Grant<'_>) -> [Step; 2] {
     );
 
     [
-        Step::new(at(span, binding.origin), binds),
-        Step::new(rule_span, format!("{role} allows it")),
+        Step::new(at(span, binding.origin), binds).through(&binding.id),
+        Step::new(rule_span, format!("{role} allows it")).through(&grant.role.id),
     ]
 }

@@ -5,8 +5,9 @@ use super::baseline::{Baseline, Clusters, Fingerprint};
 use crate::diagnostic::{Diagnostic, Level};
 use crate::isolation::severity::{self, Severity};
 use crate::isolation::waived::Waived;
-use crate::isolation::{ClusterProof, Finding, Plane, Verdict};
+use crate::isolation::{ClusterProof, Finding, Plane, Step, Verdict};
 use crate::source::SourceMap;
+use crate::value::Text;
 use std::cmp::Reverse;
 
 /// A finding of a proof, on all clusters that have it.
@@ -22,6 +23,10 @@ pub struct ReportedFinding {
     pub verdict: Option<Verdict>,
     /// The clusters that have it; empty if it is of the fleet.
     pub clusters: Clusters,
+    /// The steps of the chain, which the diagnostic numbers.
+    pub chain: Vec<Step>,
+    /// The tenant that gains access, and the one that is reached; every tenant if `None`.
+    pub ends: [Option<Text>; 2],
     /// Whether it decides the exit code.
     pub state: FindingState,
 }
@@ -81,6 +86,8 @@ impl ReportedFinding {
             plane: Some(finding.plane),
             verdict: finding.verdict,
             clusters: Clusters::from([cluster.to_owned()]),
+            chain: finding.chain.clone(),
+            ends: [finding.tenant.clone(), finding.victim.clone()],
             state: match &finding.waived {
                 Some(waived) => FindingState::Waived(waived.clone()),
                 None => FindingState::New,
@@ -96,6 +103,8 @@ impl ReportedFinding {
             verdict: (diagnostic.level == Level::Error).then_some(Verdict::Unknown),
             diagnostic: diagnostic.clone(),
             clusters,
+            chain: Vec::new(),
+            ends: [None, None],
             state: FindingState::New,
         }
     }

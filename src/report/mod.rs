@@ -1,5 +1,6 @@
 //! Findings as text: for people, for programs, for a forge. Nothing else writes them in any format.
 
+pub mod access;
 pub mod baseline;
 pub mod diff;
 mod explain;
@@ -9,6 +10,7 @@ mod github;
 mod json;
 pub mod junit;
 pub mod live;
+pub mod mermaid;
 pub mod proof;
 mod rules;
 mod sarif;

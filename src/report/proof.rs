@@ -5,7 +5,7 @@ use super::findings::{FindingState, ReportedFinding, Threshold};
 use super::json::FindingReport;
 use super::junit::{self, Case, CaseOutcome, Suite};
 use super::tables::{self, Tables, TablesReport};
-use super::{Counts, count, plain, plural, sarif};
+use super::{Counts, count, mermaid, plain, plural, sarif};
 use crate::bundle::short;
 use crate::diagnostic::Diagnostic;
 use crate::graph::Cluster;
@@ -564,6 +564,11 @@ impl ProofReport<'_> {
     /// A SARIF document, ended by a newline. `version` is the program's.
     pub fn sarif(&self, version: &str) -> String {
         sarif::sarif_of_proof(self.sources, &self.findings, version)
+    }
+
+    /// A flowchart of Mermaid with the ways that are not known.
+    pub fn mermaid(&self) -> String {
+        mermaid::mermaid_of_proof(self.sources, &self.findings)
     }
 
     /// JUnit test results: each cluster a suite, each plane a case, which fails if a finding over the

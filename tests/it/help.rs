@@ -4,17 +4,18 @@ use crate::support::{Ran, Sandbox, pipe, root, say, two_tenants};
 use std::process::Command;
 
 /// A format, and the text that a report in it begins with.
-const FORMATS: [(&str, &[&str]); 6] = [
+const FORMATS: [(&str, &[&str]); 7] = [
     ("text", &[]),
     ("json", &["{"]),
     ("github", &[]),
     ("sarif", &["{"]),
     ("markdown", &["#", "|", "*", "The ", "No "]),
     ("junit", &["<?xml"]),
+    ("mermaid", &["flowchart LR\n"]),
 ];
 
 /// Each command with arguments that let it run, and the formats that it can write.
-const COMMANDS: [(&[&str], &[&str]); 17] = [
+const COMMANDS: [(&[&str], &[&str]); 18] = [
     (&["init"], &["text"]),
     (&["new", "tenant", "c", "--owner", "group:g"], &["text"]),
     (&["check"], &["text", "json", "github", "sarif", "junit"]),
@@ -24,10 +25,19 @@ const COMMANDS: [(&[&str], &[&str]); 17] = [
     (&["diff", "--against", "."], &["text", "json", "markdown"]),
     (
         &["prove"],
-        &["text", "json", "github", "sarif", "markdown", "junit"],
+        &[
+            "text", "json", "github", "sarif", "markdown", "junit", "mermaid",
+        ],
     ),
     (&["verify"], &["text", "json", "markdown", "junit"]),
-    (&["can", "user:u", "get", "pods", "-n", "a"], &["text"]),
+    (
+        &["can", "user:u", "get", "pods", "-n", "a"],
+        &["text", "mermaid"],
+    ),
+    (
+        &["who-can", "get", "pods", "-n", "a"],
+        &["text", "json", "mermaid"],
+    ),
     (&["reach", "a", "b"], &["text"]),
     (&["schema"], &["json"]),
     (&["explain", "tenant"], &["text"]),

@@ -100,6 +100,14 @@ fn binding(dice: &mut Dice, number: usize) -> Value {
     binding
 }
 
+/// Random roles, many of which let one act as others, and bindings.
+pub fn grants(dice: &mut Dice) -> Vec<Value> {
+    let roles = (0..4).map(|number| role(dice, number));
+    let mut all: Vec<Value> = roles.collect();
+    all.extend((0..=below(dice, 6)).map(|number| binding(dice, number)));
+    all
+}
+
 /// A Kustomization of the platform that applies what blue writes.
 fn driven(dice: &mut Dice) -> Value {
     let namespace = dice.of(&["blue", "flux-system"]);

@@ -91,6 +91,8 @@ fn the_help_of_a_format_names_its_commands() {
         ("diff", "tenantry diff"),
         ("prove", "tenantry prove"),
         ("verify", "tenantry verify"),
+        ("can", "tenantry can u get pods"),
+        ("who-can", "tenantry who-can get pods"),
         ("show", "tenantry show a"),
         ("status", "tenantry status"),
         ("rules", "tenantry rules"),
@@ -103,6 +105,7 @@ fn the_help_of_a_format_names_its_commands() {
         ReportFormat::Sarif,
         ReportFormat::Markdown,
         ReportFormat::Junit,
+        ReportFormat::Mermaid,
     ] {
         let can = commands
             .iter()

@@ -92,7 +92,11 @@ fn deliver(cli: &Cli, difference: &Difference, deltas: &Deltas) -> Result<(), Cl
     output::each(cli, |target| match target.format {
         ReportFormat::Json => json(difference, deltas),
         ReportFormat::Markdown => markdown(difference, deltas),
-        ReportFormat::Text | ReportFormat::Github | ReportFormat::Sarif | ReportFormat::Junit => {
+        ReportFormat::Text
+        | ReportFormat::Github
+        | ReportFormat::Sarif
+        | ReportFormat::Junit
+        | ReportFormat::Mermaid => {
             format!("{}{}", text(difference), delta_text(deltas))
         }
     })

@@ -17,6 +17,7 @@ mod show;
 mod status;
 #[cfg(feature = "cluster")]
 mod verify;
+mod who_can;
 
 use super::args::{Cli, Command, NewCommand, ReportFormat};
 use super::{CliError, Outcome, output};
@@ -39,6 +40,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, CliError> {
         #[cfg(feature = "cluster")]
         Command::Verify(args) => verify::run(cli, args),
         Command::Can(args) => can::run(cli, args),
+        Command::WhoCan(args) => who_can::run(cli, args),
         Command::Reach(args) => reach::run(cli, args),
         Command::Schema(args) => schema::run(cli, args),
         Command::Import(args) => import::run(cli, args),
@@ -52,7 +54,8 @@ pub fn run(cli: &Cli) -> Result<Outcome, CliError> {
                 | ReportFormat::Github
                 | ReportFormat::Sarif
                 | ReportFormat::Markdown
-                | ReportFormat::Junit => report::rules_table(),
+                | ReportFormat::Junit
+                | ReportFormat::Mermaid => report::rules_table(),
             })?;
             Ok(Outcome::Clean)
         }

@@ -209,6 +209,7 @@ fn deliver(cli: &Cli, args: &ProveArgs, report: &ProofReport<'_>) -> Result<(), 
         ReportFormat::Sarif => report.sarif(VERSION),
         ReportFormat::Markdown => report.markdown(),
         ReportFormat::Junit => report.junit(threshold(args.fail_on)),
+        ReportFormat::Mermaid => report.mermaid(),
         ReportFormat::Text => text(cli, args, report, target.file.is_none()),
     })
 }

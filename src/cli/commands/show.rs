@@ -34,7 +34,8 @@ pub fn run(cli: &Cli, args: &ShowArgs) -> Result<Outcome, CliError> {
         | ReportFormat::Github
         | ReportFormat::Sarif
         | ReportFormat::Markdown
-        | ReportFormat::Junit => text(&session, merged, args.origin),
+        | ReportFormat::Junit
+        | ReportFormat::Mermaid => text(&session, merged, args.origin),
     })?;
     Ok(Outcome::Clean)
 }

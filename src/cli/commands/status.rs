@@ -152,7 +152,8 @@ fn deliver_list(
         | ReportFormat::Github
         | ReportFormat::Sarif
         | ReportFormat::Markdown
-        | ReportFormat::Junit => text(),
+        | ReportFormat::Junit
+        | ReportFormat::Mermaid => text(),
     })
 }
 

@@ -550,7 +550,7 @@ fn deliver(
         ReportFormat::Json => report::json(&session.sources, clusters),
         ReportFormat::Junit => report::junit(clusters),
         ReportFormat::Markdown => report::markdown(clusters),
-        ReportFormat::Text | ReportFormat::Github | ReportFormat::Sarif => {
+        ReportFormat::Text | ReportFormat::Github | ReportFormat::Sarif | ReportFormat::Mermaid => {
             text(cli, session, clusters, target.file.is_none())
         }
     })

@@ -131,6 +131,7 @@ fn finding(
             binding.role_name()
         ),
     );
+    let finding = finding.through(&binding.id).through(&role.id);
 
     let finding = match tenant_of(cluster, namespace) {
         Some((_, victim)) => finding.reaching(victim),

@@ -59,14 +59,16 @@ fn explain_subject(cluster: &Cluster, tenant: u32, subject: &Subject, finding: F
              `{}` writes",
             driven.by, cluster.tenants[tenant as usize].name
         );
-        return finding.step(driven.origin.span, text);
+        return finding.step(driven.origin.span, text).through(subject);
     }
 
     let Subject::ServiceAccount(namespace, name) = subject else {
-        return finding.step(
-            cluster.tenants[tenant as usize].span,
-            format!("{subject} is the tenant's own"),
-        );
+        return finding
+            .step(
+                cluster.tenants[tenant as usize].span,
+                format!("{subject} is the tenant's own"),
+            )
+            .through(subject);
     };
 
     if let Some(driven) = cluster.principals().driven(namespace, name) {
@@ -74,7 +76,7 @@ fn explain_subject(cluster: &Cluster, tenant: u32, subject: &Subject, finding: F
             "{} makes {subject} do what tenant `{}` writes",
             driven.by, cluster.tenants[tenant as usize].name
         );
-        return finding.step(driven.origin.span, text);
+        return finding.step(driven.origin.span, text).through(subject);
     }
 
     let people = &cluster.tenants[tenant as usize].subjects;
@@ -96,7 +98,8 @@ fn explain_subject(cluster: &Cluster, tenant: u32, subject: &Subject, finding: F
                     power.effect.predicate(),
                     binding.id.called()
                 );
-                return finding.step(binding.origin.span, text);
+                let finding = finding.step(binding.origin.span, text);
+                return finding.through(&binding.id).through(subject);
             }
         }
     }
@@ -108,8 +111,10 @@ fn explain_subject(cluster: &Cluster, tenant: u32, subject: &Subject, finding: F
         .find(|a| a.id.namespace == *namespace && a.id.name == *name);
 
     let span = account.map_or(cluster.tenants[tenant as usize].span, |a| a.origin.span);
-    finding.step(
-        span,
-        format!("whatever runs as {subject} is the tenant's own"),
-    )
+    finding
+        .step(
+            span,
+            format!("whatever runs as {subject} is the tenant's own"),
+        )
+        .through(subject)
 }

@@ -124,7 +124,8 @@ fn shared(cluster: &Cluster, person: &str, memberships: &[&Membership]) -> Optio
     Some(
         finding
             .by(name)
-            .step(span, format!("{} names `{person}`", membership.id.called())),
+            .step(span, format!("{} names `{person}`", membership.id.called()))
+            .through(&membership.id),
     )
 }
 
@@ -152,6 +153,7 @@ fn of_several(
                 name(tenant)
             ),
         );
+        finding = finding.through(&membership.id);
     }
 
     let all: Vec<&u32> = tenants.keys().collect();

@@ -91,6 +91,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             };
 
             let finding = finding.step(at(binding.role_span, binding.origin), step);
+            let finding = finding.through(&binding.id).through(&role.id);
             out.push(finding.fix(format!(
                 "name the people or service accounts that {} is for",
                 binding.id.called()

@@ -50,6 +50,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 finding
                     .by(tenant)
                     .step(span, format!("a volume of {}", workload.id.called()))
+                    .through(&workload.id)
                     .fix("use another kind of volume"),
             );
         }

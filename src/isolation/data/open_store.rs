@@ -83,10 +83,12 @@ fn unconditional(store: &SecretStore) -> Finding {
         "{} may be used from every namespace: its credentials are every tenant's",
         store.id.called()
     );
-    Finding::refuted(&OPEN_STORE, span, message).step(
-        span,
-        "no spec.conditions: an ExternalSecret of any namespace may name it",
-    )
+    Finding::refuted(&OPEN_STORE, span, message)
+        .step(
+            span,
+            "no spec.conditions: an ExternalSecret of any namespace may name it",
+        )
+        .through(&store.id)
 }
 
 fn conditional(

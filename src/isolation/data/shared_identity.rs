@@ -65,7 +65,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         out.push(
             Finding::refuted(&SHARED_IDENTITY, *b, message)
                 .step(*a, format!("{} takes it", first.called()))
+                .through(*first)
                 .step(*b, format!("{} takes it too", second.called()))
+                .through(*second)
                 .fix("give each tenant an identity of its own"),
         );
     }

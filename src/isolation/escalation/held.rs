@@ -1,11 +1,12 @@
 //! What an identity may do: the roles that it is bound to, and those that it can give itself by
 //! `bind` and `escalate`.
 
-use super::RBAC;
 use crate::graph::Cluster;
 use crate::graph::rbac::{AccessRequest, Binding, PolicyRule, Role, Subject};
 use crate::isolation::capability::Permission;
-use crate::isolation::{Step, at};
+use crate::isolation::question::with_groups;
+use crate::isolation::{ChainNode, Step, at};
+use crate::kube::RBAC;
 use crate::source::Span;
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,8 +60,8 @@ pub struct HeldGrant<'a> {
     role: Option<&'a Role>,
     /// Who has it, as a phrase.
     subject: String,
-    /// The object that gives it: a binding.
-    by: String,
+    /// The binding that gives it.
+    binding: &'a Binding,
     span: Span,
     /// The steps by which the identity gives it to itself.
     steps: Vec<Step>,
@@ -69,9 +70,14 @@ pub struct HeldGrant<'a> {
 impl HeldGrant<'_> {
     /// The steps of doing something by this grant.
     pub fn how(&self, what: &str) -> Vec<Step> {
+        let text = format!("{} {what} ({})", self.subject, self.binding.called());
+        let step = Step::new(self.span, text);
+
         let mut steps = self.steps.clone();
-        let text = format!("{} {what} ({})", self.subject, self.by);
-        steps.push(Step::new(self.span, text));
+        steps.push(match steps.is_empty() {
+            true => step.through(&self.binding.id),
+            false => step,
+        });
         steps
     }
 }
@@ -114,8 +120,16 @@ pub struct HeldGrants<'a> {
 }
 
 impl<'a> HeldGrants<'a> {
+    /// The grants of a subject: by the bindings of itself and of its implicit groups, and by the roles
+    /// that it can give itself.
+    pub fn of(cluster: &'a Cluster, subject: &Subject) -> Self {
+        let mut grants = Self::bound(cluster, &with_groups(subject));
+        while grants.extend(cluster) {}
+        grants
+    }
+
     /// The grants by the bindings of some subjects.
-    pub fn bound(cluster: &'a Cluster, subjects: &[Subject]) -> Self {
+    fn bound(cluster: &'a Cluster, subjects: &[Subject]) -> Self {
         let mut grants = Self::default();
         for subject in subjects {
             for binding in cluster.rbac.bindings_of(subject) {
@@ -141,7 +155,7 @@ impl<'a> HeldGrants<'a> {
             rules: role.rules.clone(),
             role: Some(role),
             subject: subject.to_string(),
-            by: binding.called(),
+            binding,
             span: at(named.and_then(|(_, span)| *span), binding.origin),
             steps: Vec::new(),
         });
@@ -198,7 +212,7 @@ impl<'a> HeldGrants<'a> {
 
     /// Adds the roles that the identity can bind itself to, or write. Returns whether there were any
     /// that it did not have.
-    pub fn extend(&mut self, cluster: &'a Cluster) -> bool {
+    fn extend(&mut self, cluster: &'a Cluster) -> bool {
         let mut found = Vec::new();
         for level in self.levels() {
             found.extend(self.by_binding(cluster, &level));
@@ -253,6 +267,9 @@ impl<'a> HeldGrants<'a> {
     /// The roles that the identity can bind itself to: by a binding that it creates, or by the
     /// subjects of one that is there.
     fn by_binding(&self, cluster: &'a Cluster, level: &Level<'_>) -> Vec<Gift<'a>> {
+        if !binds_any(level) {
+            return Vec::new();
+        }
         let reach = self.own_reach(level.reach, cluster);
         let kinds = match reach {
             Reach::Cluster => vec![
@@ -339,7 +356,7 @@ impl<'a> HeldGrants<'a> {
                 reach,
                 rules: role.rules.clone(),
                 role: Some(role),
-                steps: by.how(&what),
+                steps: leading_to(role, by.how(&what)),
                 ..by.clone()
             },
         }
@@ -399,11 +416,19 @@ impl<'a> HeldGrant<'a> {
             grant: HeldGrant {
                 rules: Arc::new([everything]),
                 role: None,
-                steps: self.how(&what),
+                steps: leading_to(role, self.how(&what)),
                 ..self.clone()
             },
         }
     }
+}
+
+/// Says of the last step that it leads to a role.
+fn leading_to(role: &Role, mut steps: Vec<Step>) -> Vec<Step> {
+    if let Some(last) = steps.last_mut() {
+        last.nodes.push(ChainNode::from(&role.id));
+    }
+    steps
 }
 
 fn names(rule: &PolicyRule, name: &Text) -> bool {
@@ -412,6 +437,14 @@ fn names(rule: &PolicyRule, name: &Text) -> bool {
 
 const BIND_CLUSTER_ROLES: Permission = of_rbac(&["clusterroles"], &["bind"]);
 const BIND_ROLES: Permission = of_rbac(&["roles"], &["bind"]);
+
+/// Whether the rules of a level let one bind some role.
+fn binds_any(level: &Level<'_>) -> bool {
+    let permissions = [&BIND_CLUSTER_ROLES, &BIND_ROLES];
+    permissions
+        .into_iter()
+        .any(|permission| level.giving(permission).is_some())
+}
 
 /// Whether the rules of a level let one bind a role.
 fn may_bind(level: &Level<'_>, role: &Role) -> bool {
@@ -442,10 +475,7 @@ fn bindable<'a>(
     if all {
         roles.extend(cluster.rbac.roles.get(&strongest));
     }
-    let binds = [&BIND_CLUSTER_ROLES, &BIND_ROLES]
-        .iter()
-        .any(|permission| level.giving(permission).is_some());
-    if binds && !all {
+    if binds_any(level) && !all {
         let there = cluster.rbac.roles.values().filter(|role| {
             role.id.namespace.is_empty()
                 || reach != Reach::Cluster && reach.holds(&role.id.namespace)

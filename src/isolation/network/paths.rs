@@ -7,6 +7,7 @@
 use crate::graph::network::{NamedPort, PolicyObject, port_meets};
 use crate::graph::{Cluster, NamespaceNode};
 use crate::isolation::{Step, at};
+use crate::kube::ObjectId;
 use crate::kube::labels::{Labels, Selector, TooLarge, satisfiable};
 use crate::netpol::addresses::AddressSet;
 use crate::netpol::{Direction, Peer, Port, Ports, Rule};
@@ -58,11 +59,13 @@ impl NetworkPath<'_> {
                     policy.id.called(),
                     assumption(self.assumed)
                 ),
-            ),
+            )
+            .through(&policy.id),
             None => Step::new(
                 fallback,
                 format!("no policy governs what goes {word} `{name}`"),
-            ),
+            )
+            .through(&ObjectId::of_namespace(name.clone())),
         }
     }
 }

@@ -1,0 +1,272 @@
+//! Who may do something: the answers of `who-can`, for people, for programs and as a picture.
+
+use super::mermaid::{Flowchart, Vertex};
+use super::{plain, plural};
+use crate::diagnostic::Diagnostic;
+use crate::graph::rbac::Subject;
+use crate::isolation::Step;
+use crate::isolation::who_can::{Access, Whose};
+use crate::source::{SourceMap, Span};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::fmt::Write;
+
+/// Most inputs that could not be read that text lists.
+const MAX_UNREAD: usize = 5;
+
+/// The answer of one cluster.
+#[derive(Debug)]
+pub struct ClusterAccess<'a> {
+    /// The name of the cluster.
+    pub cluster: &'a str,
+    /// Everybody who may do it, in order.
+    pub subjects: Vec<(Access, Whose<'a>)>,
+    /// The inputs that could not be read: others may do it too if there are any.
+    pub unread: &'a [Diagnostic],
+}
+
+/// The answers of all clusters, to be written in each format.
+#[derive(Debug)]
+pub struct WhoCanReport<'a> {
+    /// The texts that places point into.
+    pub sources: &'a SourceMap,
+    /// What is asked, as a phrase: `` get secrets in `beta` ``.
+    pub asked: String,
+    /// The answers.
+    pub clusters: Vec<ClusterAccess<'a>>,
+}
+
+impl WhoCanReport<'_> {
+    /// A list for each cluster: whose each subject is, and the steps. Subjects with equal steps stand
+    /// together.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        for cluster in &self.clusters {
+            let name = plain(cluster.cluster);
+            let count = match cluster.subjects.len() {
+                0 => "no subject".to_owned(),
+                count => plural(count, "subject"),
+            };
+            let _ = writeln!(out, "{name}: {count} can {}", plain(&self.asked));
+
+            for together in with_equal_steps(&cluster.subjects) {
+                self.add_together(&mut out, &together);
+            }
+
+            if !cluster.unread.is_empty() {
+                let _ = writeln!(
+                    out,
+                    "{name}: unknown whether others can: not everything could be read"
+                );
+                for finding in cluster.unread.iter().take(MAX_UNREAD) {
+                    let message = plain(&finding.message);
+                    let _ = writeln!(out, "  - {message}\n    {}", self.place(finding.span));
+                }
+            }
+        }
+        out
+    }
+
+    fn add_together(&self, out: &mut String, together: &[&(Access, Whose<'_>)]) {
+        for (access, whose) in together {
+            let subject = plain(&access.subject.to_string());
+            let _ = match whose {
+                Whose::Everybody(phrase) => writeln!(out, "  {subject}: {phrase}"),
+                _ => writeln!(out, "  {subject} ({})", plain(&whose_text(whose))),
+            };
+        }
+        let steps = together.first().map(|(access, _)| &access.chain.steps);
+        for (number, step) in steps.into_iter().flatten().enumerate() {
+            let (number, text) = (number + 1, plain(&step.text));
+            let _ = writeln!(
+                out,
+                "    {number}. {text}\n       {}",
+                self.place(step.span)
+            );
+        }
+    }
+
+    fn place(&self, span: Span) -> String {
+        plain(&self.sources.locate(span))
+    }
+
+    /// A flowchart of Mermaid: from each subject to what is asked.
+    pub fn mermaid(&self) -> String {
+        let mut chart = Flowchart::new(self.sources);
+        for cluster in &self.clusters {
+            chart.cluster(cluster.cluster);
+            for (access, _) in &cluster.subjects {
+                let start = Vertex::principal(&access.subject);
+                chart.add(start, &access.chain.steps, Vertex::goal(&self.asked), "");
+            }
+        }
+        chart.text()
+    }
+
+    /// A JSON document, ended by a newline.
+    pub fn json(&self) -> String {
+        let document = WhoCanDocument {
+            schema_version: 1,
+            asked: &self.asked,
+            clusters: self.clusters.iter().map(|one| self.cluster(one)).collect(),
+        };
+        let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    fn cluster<'r>(&'r self, cluster: &'r ClusterAccess<'_>) -> ClusterDocument<'r> {
+        let unread = cluster.unread.iter();
+        ClusterDocument {
+            cluster: cluster.cluster,
+            is_complete: cluster.unread.is_empty(),
+            subjects: cluster
+                .subjects
+                .iter()
+                .map(|(access, whose)| self.subject(access, whose))
+                .collect(),
+            unread: unread
+                .map(|finding| StepDocument {
+                    text: &finding.message,
+                    location: self.location(finding.span),
+                })
+                .collect(),
+        }
+    }
+
+    fn subject<'r>(&'r self, access: &'r Access, whose: &'r Whose<'_>) -> SubjectDocument<'r> {
+        let (kind, namespace, name) = match &access.subject {
+            Subject::User(name) => ("User", None, name),
+            Subject::Group(name) => ("Group", None, name),
+            Subject::ServiceAccount(namespace, name) => {
+                ("ServiceAccount", Some(namespace.as_str()), name)
+            }
+        };
+        let (tenants, is_everybody) = match whose {
+            Whose::Tenants(tenants) => (&tenants[..], false),
+            Whose::Everybody(_) => (&[][..], true),
+            Whose::Platform => (&[][..], false),
+        };
+        SubjectDocument {
+            kind,
+            namespace,
+            name,
+            tenants,
+            is_everybody,
+            is_direct: access.chain.is_direct,
+            identities_taken: access.chain.taken,
+            steps: access
+                .chain
+                .steps
+                .iter()
+                .map(|step| self.step(step))
+                .collect(),
+        }
+    }
+
+    fn step<'r>(&'r self, step: &'r Step) -> StepDocument<'r> {
+        StepDocument {
+            text: &step.text,
+            location: self.location(step.span),
+        }
+    }
+
+    fn location(&self, span: Span) -> LocationDocument<'_> {
+        let source = self.sources.file(span);
+        let start = source.position(span.start);
+        LocationDocument {
+            path: &source.path,
+            line: start.line,
+            column: start.column,
+        }
+    }
+}
+
+/// The subjects by their steps, each set where its first subject stands.
+fn with_equal_steps<'r, 'a>(
+    subjects: &'r [(Access, Whose<'a>)],
+) -> Vec<Vec<&'r (Access, Whose<'a>)>> {
+    let mut known: HashMap<Vec<(Span, &str)>, usize> = HashMap::new();
+    let mut all: Vec<Vec<_>> = Vec::new();
+    for one in subjects {
+        let steps = one.0.chain.steps.iter();
+        let key = steps.map(|step| (step.span, step.text.as_str())).collect();
+        let at = *known.entry(key).or_insert(all.len());
+        match all.get_mut(at) {
+            Some(together) => together.push(one),
+            None => all.push(vec![one]),
+        }
+    }
+    all
+}
+
+/// Whose a subject is, as a phrase.
+fn whose_text(whose: &Whose<'_>) -> String {
+    let quoted = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        names.join(", ")
+    };
+    match whose {
+        Whose::Platform => "the platform".to_owned(),
+        Whose::Everybody(phrase) => (*phrase).to_owned(),
+        Whose::Tenants(tenants) => match &tenants[..] {
+            [one] => format!("tenant `{one}`"),
+            [first, second, third, more @ ..] if !more.is_empty() => {
+                let first = quoted(&[first, second, third]);
+                format!("tenants {first} and {} more", more.len())
+            }
+            several => format!("tenants {}", quoted(several)),
+        },
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WhoCanDocument<'a> {
+    schema_version: u32,
+    asked: &'a str,
+    clusters: Vec<ClusterDocument<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ClusterDocument<'a> {
+    cluster: &'a str,
+    /// Whether everything was read, so that nobody else can.
+    #[serde(rename = "complete")]
+    is_complete: bool,
+    subjects: Vec<SubjectDocument<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unread: Vec<StepDocument<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SubjectDocument<'a> {
+    kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a str>,
+    name: &'a str,
+    /// The tenants that hold it; empty if it is the platform's or everybody's.
+    tenants: &'a [&'a str],
+    #[serde(rename = "everybody")]
+    is_everybody: bool,
+    #[serde(rename = "direct")]
+    is_direct: bool,
+    identities_taken: usize,
+    steps: Vec<StepDocument<'a>>,
+}
+
+#[derive(Serialize)]
+struct StepDocument<'a> {
+    text: &'a str,
+    location: LocationDocument<'a>,
+}
+
+/// Line and column from 1, columns in characters.
+#[derive(Serialize)]
+struct LocationDocument<'a> {
+    path: &'a str,
+    line: u32,
+    column: u32,
+}

@@ -1,0 +1,289 @@
+//! Chains as a flowchart of Mermaid, which GitHub, GitLab and most wikis draw.
+//!
+//! Every text stands in quotes, and each character that Mermaid, Markdown or HTML could read as
+//! more than itself is an entity code: no name can end a text, begin a statement or hold a link.
+//!
+//! Source: mermaid.js.org/syntax/flowchart.html ("Special characters that break syntax", "Entity
+//! codes to escape characters"), mermaid.js.org/config/directives.html; docs.github.com, "Creating
+//! diagrams".
+
+use super::findings::{FindingState, ReportedFinding};
+use super::{is_deceptive, plural};
+use crate::graph::rbac::Subject;
+use crate::isolation::{ChainNode, Step, Verdict};
+use crate::source::SourceMap;
+use crate::value::Text;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write;
+
+/// Most edges that are drawn. Source: mermaid.js.org/config/schema-docs/config.html, `maxEdges`.
+const MAX_EDGES: usize = 500;
+
+/// Most bytes of nodes and edges, under the 50,000 of `maxTextSize` of the same page.
+const MAX_BYTES: usize = 45_000;
+
+/// A node of a picture.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Vertex {
+    /// Something that a chain leads through.
+    Node(ChainNode),
+    /// Every tenant.
+    EveryTenant,
+    /// A place in a file, if it is not known what stands there.
+    Place(String),
+    /// What is asked for.
+    Goal(String),
+}
+
+impl Vertex {
+    /// A user, a group or a service account.
+    pub fn principal(subject: &Subject) -> Self {
+        Self::Node(ChainNode::Principal(subject.clone()))
+    }
+
+    /// A tenant; every tenant if it is none.
+    pub fn tenant(name: Option<&Text>) -> Self {
+        name.map_or(Self::EveryTenant, |name| {
+            Self::Node(ChainNode::Tenant(name.clone()))
+        })
+    }
+
+    /// What is asked for, as a phrase.
+    pub fn goal(asked: &str) -> Self {
+        Self::Goal(asked.to_owned())
+    }
+
+    fn label(&self) -> String {
+        match self {
+            Self::Node(ChainNode::Tenant(name)) => format!("tenant {name}"),
+            Self::Node(ChainNode::Principal(subject)) => subject.to_string(),
+            Self::Node(ChainNode::Object(id)) => id.called(),
+            Self::EveryTenant => "every tenant".to_owned(),
+            Self::Place(text) | Self::Goal(text) => text.clone(),
+        }
+    }
+
+    /// The brackets that make its shape.
+    fn shape(&self) -> [&'static str; 2] {
+        match self {
+            Self::Node(ChainNode::Principal(_)) => ["([", "])"],
+            Self::Node(ChainNode::Tenant(_)) | Self::EveryTenant => ["[/", "/]"],
+            Self::Goal(_) => ["{{", "}}"],
+            Self::Place(_) => ["[", "]"],
+            Self::Node(ChainNode::Object(id)) => match id.kind.as_str() {
+                "Role" | "ClusterRole" => ["[[", "]]"],
+                "Namespace" => ["[(", ")]"],
+                "Pod" => ["(", ")"],
+                _ => ["[", "]"],
+            },
+        }
+    }
+}
+
+/// A line between two nodes, by their numbers.
+type Edge = (usize, usize, String);
+
+/// A picture of chains: equal nodes of one cluster are one node.
+#[derive(Debug)]
+pub struct Flowchart<'a> {
+    sources: &'a SourceMap,
+    clusters: Vec<String>,
+    /// The cluster of each node, by its number, and the node.
+    vertices: Vec<(usize, Vertex)>,
+    index: HashMap<(usize, Vertex), usize>,
+    edges: Vec<Edge>,
+    known: BTreeSet<Edge>,
+    bytes: usize,
+    left_out: usize,
+}
+
+impl<'a> Flowchart<'a> {
+    /// An empty picture.
+    pub fn new(sources: &'a SourceMap) -> Self {
+        Self {
+            sources,
+            clusters: vec![String::new()],
+            vertices: Vec::new(),
+            index: HashMap::new(),
+            edges: Vec::new(),
+            known: BTreeSet::new(),
+            bytes: 0,
+            left_out: 0,
+        }
+    }
+
+    /// Says of which cluster the chains are that follow.
+    pub fn cluster(&mut self, name: &str) {
+        let known = self.clusters.iter().position(|known| known == name);
+        if let Some(at) = known {
+            self.clusters.remove(at);
+        }
+        self.clusters.push(name.to_owned());
+    }
+
+    /// Adds a chain. It is left out and counted if the picture would get larger than is drawn.
+    pub fn add(&mut self, start: Vertex, steps: &[Step], end: Vertex, last_label: &str) {
+        let mut path = vec![(String::new(), start)];
+        for step in steps {
+            let place = || vec![Vertex::Place(self.sources.locate(step.span))];
+            let nodes = match step.nodes.is_empty() {
+                true => place(),
+                false => step.nodes.iter().cloned().map(Vertex::Node).collect(),
+            };
+            let last = nodes.len() - 1;
+            path.extend(nodes.into_iter().enumerate().map(|(at, node)| {
+                let label = if at == last {
+                    step.text.clone()
+                } else {
+                    String::new()
+                };
+                (label, node)
+            }));
+        }
+        path.push((last_label.to_owned(), end));
+
+        let bytes: usize = path
+            .iter()
+            .map(|(label, node)| escaped(label).len() + escaped(&node.label()).len() + 40)
+            .sum();
+        if self.edges.len() + path.len() > MAX_EDGES || self.bytes + bytes > MAX_BYTES {
+            self.left_out += 1;
+            return;
+        }
+        self.draw(path);
+    }
+
+    fn draw(&mut self, path: Vec<(String, Vertex)>) {
+        let mut before = None;
+        for (label, vertex) in path {
+            let at = self.number(vertex);
+            if let Some(from) = before {
+                let edge = (from, at, label);
+                if self.known.insert(edge.clone()) {
+                    self.bytes += escaped(&edge.2).len() + 20;
+                    self.edges.push(edge);
+                }
+            }
+            before = Some(at);
+        }
+    }
+
+    /// The number of a node; it is a new one unless it is there already.
+    fn number(&mut self, vertex: Vertex) -> usize {
+        let key = (self.clusters.len() - 1, vertex);
+        if let Some(known) = self.index.get(&key) {
+            return *known;
+        }
+        let at = self.vertices.len();
+        self.bytes += escaped(&key.1.label()).len() + 20;
+        self.vertices.push(key.clone());
+        self.index.insert(key, at);
+        at
+    }
+
+    /// The text of the picture, ended by a newline.
+    pub fn text(&self) -> String {
+        let mut out = String::from("flowchart LR\n");
+        let of_cluster = |cluster: usize| {
+            let all = self.vertices.iter().enumerate();
+            all.filter(move |(_, (at, _))| *at == cluster)
+        };
+        let shown: Vec<usize> = (0..self.clusters.len())
+            .filter(|cluster| of_cluster(*cluster).next().is_some())
+            .collect();
+
+        for cluster in &shown {
+            let name = escaped(&self.clusters[*cluster]);
+            if shown.len() > 1 {
+                let _ = writeln!(out, "  subgraph c{cluster}[\"{name}\"]");
+            }
+            for (at, (_, vertex)) in of_cluster(*cluster) {
+                let ([open, close], label) = (vertex.shape(), escaped(&vertex.label()));
+                let _ = writeln!(out, "  n{at}{open}\"{label}\"{close}");
+            }
+            if shown.len() > 1 {
+                out.push_str("  end\n");
+            }
+        }
+
+        for (from, to, label) in &self.edges {
+            let _ = match label.is_empty() {
+                true => writeln!(out, "  n{from} --> n{to}"),
+                false => writeln!(out, "  n{from} -->|\"{}\"| n{to}", escaped(label)),
+            };
+        }
+        if self.left_out > 0 {
+            let more = plural(self.left_out, "more chain");
+            let _ = writeln!(out, "  more[\"{more} not drawn\"]");
+        }
+        out
+    }
+}
+
+/// The ways that findings of a proof describe, from the tenant that gains to the one that is reached.
+/// Those that are known before are left out.
+pub fn mermaid_of_proof(sources: &SourceMap, findings: &[ReportedFinding]) -> String {
+    let is_drawn = |finding: &&ReportedFinding| {
+        finding.verdict == Some(Verdict::Refuted) && finding.state != FindingState::Known
+    };
+
+    let mut chart = Flowchart::new(sources);
+    for finding in findings.iter().filter(is_drawn) {
+        let clusters: Vec<&str> = finding.clusters.iter().map(String::as_str).collect();
+        chart.cluster(&clusters.join(", "));
+
+        let [start, end] = finding.ends.each_ref();
+        let (start, end) = (Vertex::tenant(start.as_ref()), Vertex::tenant(end.as_ref()));
+        chart.add(start, &finding.chain, end, finding.diagnostic.rule.id);
+    }
+    chart.text()
+}
+
+/// A text between quotes. Letters, digits and spaces stand for themselves, and so do `/`, `,` and a
+/// `-` between two of them; everything else is an entity code in decimal.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    let mut before = ' ';
+    for c in text.trim().chars() {
+        let c = if is_deceptive(c) { '\u{fffd}' } else { c };
+        let is_joined = c == '-' && before.is_ascii_alphanumeric();
+        if c.is_ascii_alphanumeric() || c == ' ' && before != ' ' || is_joined || "/,".contains(c) {
+            out.push(c);
+        } else {
+            let _ = write!(out, "#{};", u32::from(c));
+        }
+        before = c;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn a_text_holds_no_character_that_means_more_than_itself() {
+        for hostile in [
+            "\"]; click n0 href \"https://evil.example\"",
+            "`**bold**` [x](https://evil.example)",
+            "</text><script>alert(1)</script>",
+            "%%{init: {\"securityLevel\": \"loose\"}}%%",
+            "#quot;&quot;&#34;",
+            "a\nn9 --> n0\r\nsubgraph x",
+            "1. one - two *three* _four_ www.evil.example fa:fa-ban a@b.example $$x$$ \\n",
+        ] {
+            let text = escaped(hostile);
+            let mut rest = text.clone();
+            while let Some(at) = rest.find('#') {
+                let end = rest[at..].find(';').expect("the end of a code") + at;
+                let code = &rest[at + 1..end];
+                assert!(code.chars().all(|c| c.is_ascii_digit()), "{text}");
+                rest.replace_range(at..=end, "");
+            }
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || " /,-".contains(c);
+            assert!(rest.chars().all(is_plain), "{text}");
+        }
+        assert_eq!(escaped("RoleBinding a/x-y"), "RoleBinding a/x-y");
+        assert_eq!(escaped("- a"), "#45; a");
+    }
+}
