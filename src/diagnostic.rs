@@ -97,6 +97,8 @@ pub struct Diagnostic {
     pub label: String,
     /// Other places.
     pub related: Vec<Related>,
+    /// More about it, a line each; two findings are not told apart by it.
+    pub notes: Vec<String>,
     /// The fix, or the reason why none is needed; may be empty.
     pub fix: String,
     /// Whom it concerns.
@@ -113,6 +115,7 @@ impl Diagnostic {
             span,
             label: String::new(),
             related: Vec::new(),
+            notes: Vec::new(),
             fix: String::new(),
             scope: Scope::File(span.source),
         }

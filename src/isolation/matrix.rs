@@ -65,7 +65,9 @@ impl Relation {
         }
     }
 
-    fn of(finding: &Finding) -> Option<Self> {
+    /// The relation that a finding means; `None` if it is about packets, which each pair is asked
+    /// about, or reaches nobody.
+    pub(super) fn of(finding: &Finding) -> Option<Self> {
         match (finding.verdict?, finding.plane) {
             (Verdict::Unknown, _) => Some(Self::Unknown),
             // Who asks a tenant's webhook gives it whatever it is asked about; who has the node has
@@ -157,6 +159,17 @@ impl TenantPairs {
         set(self.columns.get_mut(&relation), to, from);
     }
 
+    /// Adds that a tenant reaches another; `None` stands for every tenant.
+    fn add(&mut self, relation: Relation, from: Option<usize>, to: Option<usize>) {
+        match (from, to) {
+            (Some(from), Some(to)) if from == to => {}
+            (Some(from), Some(to)) => self.pair(relation, from, to),
+            (Some(from), None) => _ = self.reaches_all.entry(from).or_default().insert(relation),
+            (None, Some(to)) => _ = self.reached_by_all.entry(to).or_default().insert(relation),
+            (None, None) => _ = self.everywhere.insert(relation),
+        }
+    }
+
     /// Adds the tenants that reach one: all others, or some.
     fn column(&mut self, relation: Relation, sources: &FixedBitSet, to: usize) {
         if sources.count_ones(..) + 1 >= self.count && self.count > 2 {
@@ -179,16 +192,22 @@ pub fn matrix(cluster: &Cluster, findings: &[Finding]) -> Matrix {
         .map(|(i, t)| (t.name.as_str(), i))
         .collect();
 
-    let at = |name: &Option<Text>| name.as_ref().and_then(|n| index.get(n.as_str()).copied());
+    // The tenants of a finding; all if it names none.
+    let named = |name: &Option<Text>, several: &Option<FixedBitSet>| match (several, name) {
+        (Some(several), _) if several.count_ones(..) == index.len() => vec![None],
+        (Some(several), _) => several.ones().map(Some).collect(),
+        (None, Some(name)) => vec![index.get(name.as_str()).copied()],
+        (None, None) => vec![None],
+    };
     for finding in findings {
         let Some(relation) = Relation::of(finding) else {
             continue;
         };
-        match (at(&finding.tenant), at(&finding.victim)) {
-            (Some(from), Some(to)) => known.pair(relation, from, to),
-            (Some(from), None) => _ = known.reaches_all.entry(from).or_default().insert(relation),
-            (None, Some(to)) => _ = known.reached_by_all.entry(to).or_default().insert(relation),
-            (None, None) => _ = known.everywhere.insert(relation),
+        let reached = named(&finding.victim, &finding.reached);
+        for from in named(&finding.tenant, &finding.gaining) {
+            for to in &reached {
+                known.add(relation, from, *to);
+            }
         }
     }
 

@@ -21,6 +21,7 @@ pub mod capability;
 pub mod operators;
 pub mod grade;
 mod public;
+pub mod pairs;
 pub mod question;
 pub mod connection;
 pub mod resources;
@@ -35,6 +36,8 @@ use crate::graph::{Cluster, NamespaceNode, Origin, Owner, TenantNode};
 use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::value::Text;
+use fixedbitset::FixedBitSet;
+use pairs::OpenedPairs;
 use std::collections::{BTreeMap, BTreeSet};
 use waived::Waived;
 
@@ -179,6 +182,12 @@ pub struct Finding {
     pub tenant: Option<Text>,
     /// The tenant that is reached; `None` stands for every tenant.
     pub victim: Option<Text>,
+    /// The tenants that gain access, by their indices, if they are several but not all.
+    pub gaining: Option<FixedBitSet>,
+    /// The tenants that are reached, if they are several but not all.
+    pub reached: Option<FixedBitSet>,
+    /// The pairs of tenants that it opens, if it opens any.
+    pub opens: Option<OpenedPairs>,
     /// The rule, the place, the chain as related places, and the fix.
     pub diagnostic: Diagnostic,
     /// The steps of the chain, which the diagnostic numbers.
@@ -326,6 +335,9 @@ impl Finding {
             verdict,
             tenant: None,
             victim: None,
+            gaining: None,
+            reached: None,
+            opens: None,
             chain: Vec::new(),
             diagnostic,
             waived: None,
@@ -344,6 +356,28 @@ impl Finding {
     #[must_use]
     pub fn reaching(mut self, victim: &str) -> Self {
         self.victim = Some(victim.into());
+        self
+    }
+
+    /// Sets the tenants that gain access, by their indices.
+    #[must_use]
+    pub fn by_each(self, tenants: impl IntoIterator<Item = u32>) -> Self {
+        self.by_set(tenant_set(tenants))
+    }
+
+    /// Sets the tenants that gain access, as a set of their indices.
+    #[must_use]
+    pub fn by_set(mut self, tenants: FixedBitSet) -> Self {
+        self.gaining = Some(tenants);
+        self
+    }
+
+    /// Says that each of some tenants gains access and reaches the others.
+    #[must_use]
+    pub fn among(mut self, tenants: impl IntoIterator<Item = u32>) -> Self {
+        let all = tenant_set(tenants);
+        self.gaining = Some(all.clone());
+        self.reached = Some(all);
         self
     }
 
@@ -384,6 +418,11 @@ impl Finding {
         self.diagnostic = self.diagnostic.fix(fix);
         self
     }
+}
+
+/// Some tenants as a set of indices.
+fn tenant_set(tenants: impl IntoIterator<Item = u32>) -> FixedBitSet {
+    tenants.into_iter().map(|tenant| tenant as usize).collect()
 }
 
 /// The place within an object if it is known, else the place of the object.
@@ -459,6 +498,7 @@ pub fn prove(cluster: &Cluster) -> ClusterProof {
         planes.push(result(cluster, plane, &findings[before..], assumptions));
     }
 
+    pairs::count(&cluster.tenants, &mut findings);
     let owned = cluster
         .namespaces
         .iter()

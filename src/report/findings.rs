@@ -3,6 +3,7 @@
 
 use super::baseline::{Baseline, Clusters, Fingerprint};
 use crate::diagnostic::{Diagnostic, Level};
+use crate::isolation::pairs::OpenedPairs;
 use crate::isolation::severity::{self, Severity};
 use crate::isolation::waived::Waived;
 use crate::isolation::{ClusterProof, Finding, Plane, Step, Verdict};
@@ -23,6 +24,8 @@ pub struct ReportedFinding {
     pub verdict: Option<Verdict>,
     /// The clusters that have it; empty if it is of the fleet.
     pub clusters: Clusters,
+    /// The pairs of tenants that it opens on these clusters, if it opens any.
+    pub opens: Option<OpenedPairs>,
     /// The steps of the chain, which the diagnostic numbers.
     pub chain: Vec<Step>,
     /// The tenant that gains access, and the one that is reached; every tenant if `None`.
@@ -86,6 +89,7 @@ impl ReportedFinding {
             plane: Some(finding.plane),
             verdict: finding.verdict,
             clusters: Clusters::from([cluster.to_owned()]),
+            opens: finding.opens,
             chain: finding.chain.clone(),
             ends: [finding.tenant.clone(), finding.victim.clone()],
             state: match &finding.waived {
@@ -103,22 +107,23 @@ impl ReportedFinding {
             verdict: (diagnostic.level == Level::Error).then_some(Verdict::Unknown),
             diagnostic: diagnostic.clone(),
             clusters,
+            opens: None,
             chain: Vec::new(),
             ends: [None, None],
             state: FindingState::New,
         }
     }
 
-    /// The finding as text shows it: one that is waived is a note, with the last day.
+    /// The finding as text shows it: with the pairs of tenants that it opens. One that is waived is
+    /// a note, with the last day.
     pub fn shown(&self) -> Diagnostic {
-        match &self.state {
-            FindingState::Waived(waived) => {
-                let mut note = self.diagnostic.clone().level(Level::Note);
-                note.message = format!("{} ({})", note.message, waived.text());
-                note
-            }
-            _ => self.diagnostic.clone(),
+        let mut shown = self.diagnostic.clone();
+        shown.notes.extend(self.opens.map(OpenedPairs::phrase));
+        if let FindingState::Waived(waived) = &self.state {
+            shown.level = Level::Note;
+            shown.message = format!("{} ({})", shown.message, waived.text());
         }
+        shown
     }
 
     /// What makes it the same one in two runs.
@@ -143,7 +148,8 @@ pub fn collect(sources: &SourceMap, proofs: &[ClusterProof]) -> Vec<ReportedFind
     all
 }
 
-/// Puts findings in the order of a report, and merges those of several clusters.
+/// Puts findings in the order of a report, and merges those of several clusters: the gravest first,
+/// then those that open the most pairs of tenants, then by place.
 pub fn sort(sources: &SourceMap, findings: &mut Vec<ReportedFinding>) {
     findings.sort_by_cached_key(|finding| {
         let diagnostic = &finding.diagnostic;
@@ -162,8 +168,16 @@ pub fn sort(sources: &SourceMap, findings: &mut Vec<ReportedFinding>) {
             && later.state == first.state;
         if is_same {
             first.clusters.append(&mut later.clusters);
+            let both = first.opens.into_iter().chain(later.opens);
+            first.opens = both.reduce(OpenedPairs::with);
         }
         is_same
+    });
+
+    // Of findings that are equally grave, those that open the most pairs come first.
+    findings.sort_by_key(|finding| {
+        let pairs = finding.opens.map_or(0, |opens| opens.pairs);
+        Reverse((finding.severity, finding.diagnostic.level, pairs))
     });
 }
 

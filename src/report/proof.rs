@@ -9,6 +9,7 @@ use super::{Counts, count, mermaid, plain, plural, sarif};
 use crate::bundle::short;
 use crate::diagnostic::Diagnostic;
 use crate::graph::Cluster;
+use crate::isolation::pairs::OpenedPairs;
 use crate::isolation::severity::{self, Severity};
 use crate::isolation::{ClusterProof, Finding, MODEL, Plane, PlaneResult, Verdict};
 use crate::source::{SourceMap, Span};
@@ -291,6 +292,9 @@ fn findings_markdown(sources: &SourceMap, findings: &[Diagnostic]) -> String {
             cell(&finding.message),
             cell(&sources.locate(finding.span))
         );
+        for note in &finding.notes {
+            let _ = writeln!(out, "  - {}", cell(note));
+        }
         for related in &finding.related {
             let (label, place) = (cell(&related.label), cell(&sources.locate(related.span)));
             let _ = writeln!(out, "  - {label} ({place})");
@@ -351,9 +355,30 @@ struct ListedFinding<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     verdict: Option<&'a str>,
     clusters: &'a Clusters,
+    #[serde(flatten)]
+    opens: OpensReport,
     state: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     waiver: Option<WaiverReport<'a>>,
+}
+
+/// How many pairs of tenants a finding opens; nothing if it opens none.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OpensReport {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opens_pairs: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opens_alone: Option<u64>,
+}
+
+impl OpensReport {
+    fn of(opens: Option<OpenedPairs>) -> Self {
+        Self {
+            opens_pairs: opens.map(|opens| opens.pairs),
+            opens_alone: opens.map(|opens| opens.alone),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -387,6 +412,7 @@ impl<'a> ListedFinding<'a> {
             plane: finding.plane.map(Plane::name),
             verdict: finding.verdict.map(Verdict::name),
             clusters: &finding.clusters,
+            opens: OpensReport::of(finding.opens),
             state: finding.state.name(),
             waiver: match &finding.state {
                 FindingState::Waived(waived) => Some(WaiverReport {
@@ -440,6 +466,8 @@ struct ProofFindingReport<'a> {
     tenant: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     victim: Option<&'a str>,
+    #[serde(flatten)]
+    opens: OpensReport,
     message: &'a str,
     location: LocationReport<'a>,
     witness: Vec<StepReport<'a>>,
@@ -519,6 +547,7 @@ impl<'a> ProofFindingReport<'a> {
             verdict: finding.and_then(|f| f.verdict).map(Verdict::name),
             tenant: finding.and_then(|f| f.tenant.as_deref()),
             victim: finding.and_then(|f| f.victim.as_deref()),
+            opens: OpensReport::of(finding.and_then(|f| f.opens)),
             message: &diagnostic.message,
             location: at(sources, diagnostic.span),
             witness: diagnostic

@@ -97,6 +97,7 @@ fn one(out: &mut String, sources: &SourceMap, finding: &Diagnostic, color: bool,
     if let Some(severity) = severity::of(finding) {
         help.push(format!("severity: {}", severity.name()));
     }
+    help.extend(finding.notes.iter().cloned());
     if !finding.fix.is_empty() {
         help.push(format!("fix: {}", finding.fix));
     }

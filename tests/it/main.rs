@@ -45,6 +45,7 @@ mod mermaid;
 mod monotone;
 mod other_kinds;
 mod output;
+mod pairs;
 mod parity;
 mod powers;
 mod prove;

@@ -46,9 +46,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         };
         for (subject, span) in &binding.subjects {
             let holders: Vec<u32> = cluster.holders(subject).collect();
-            let Some(first) = holders.first() else {
+            if holders.is_empty() {
                 continue;
-            };
+            }
 
             let held = HeldRules::new(cluster, subject, Place::Cluster);
             let grant = ClusterGrant {
@@ -56,8 +56,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 role,
                 subject,
                 span: at(*span, binding.origin),
-                tenant: *first,
-                others: holders.len() - 1,
+                holders,
             };
             out.extend(grant.finding(cluster, &held));
         }
@@ -70,19 +69,18 @@ struct ClusterGrant<'a> {
     role: &'a Role,
     subject: &'a Subject,
     span: Span,
-    /// The first tenant that holds the subject.
-    tenant: u32,
-    /// How many others hold it.
-    others: usize,
+    /// The tenants that hold the subject.
+    holders: Vec<u32>,
 }
 
 impl ClusterGrant<'_> {
     fn finding(&self, cluster: &Cluster, held: &HeldRules<'_>) -> Option<Finding> {
         let (subject, role) = (self.subject, self.binding.role_name());
-        let tenant = &cluster.tenants[self.tenant as usize].name;
-        let who = match self.others {
-            0 => format!("tenant `{tenant}`"),
-            others => format!("each of {} tenants (`{tenant}` and others)", others + 1),
+        let first = *self.holders.first()?;
+        let tenant = &cluster.tenants[first as usize].name;
+        let who = match self.holders.len() {
+            1 => format!("tenant `{tenant}`"),
+            many => format!("each of {many} tenants (`{tenant}` and others)"),
         };
 
         let finding = match grade(&self.role.rules, Place::Cluster, held) {
@@ -107,14 +105,22 @@ impl ClusterGrant<'_> {
                     "{who} {what} in every namespace: {subject} is bound in the whole cluster"
                 );
                 let finding = Finding::refuted(&CLUSTER_BINDING, self.span, message);
-                explain_subject(cluster, self.tenant, subject, finding)
+                explain_subject(cluster, first, subject, finding)
             }
         };
 
-        let finding = finding.by(tenant).step(
-            at(self.binding.role_span, self.binding.origin),
-            format!("{} binds {subject} to {role}", self.binding.id.called()),
-        );
+        let finding = finding
+            .by(tenant)
+            .step(
+                at(self.binding.role_span, self.binding.origin),
+                format!("{} binds {subject} to {role}", self.binding.id.called()),
+            )
+            .through(&self.binding.id)
+            .through(&self.role.id);
+        let finding = match self.holders.len() {
+            1 => finding,
+            _ => finding.by_each(self.holders.iter().copied()),
+        };
         Some(
             finding.fix(
                 "bind it in the tenant's own namespaces: a RoleBinding can name a ClusterRole",

@@ -122,7 +122,10 @@ fn finding(
         }
     };
 
-    let finding = finding.by(tenant);
+    let finding = match strangers {
+        [_] => finding.by(tenant),
+        several => finding.by(tenant).by_each(several.iter().copied()),
+    };
     let finding = explain_subject(cluster, first, subject, finding).step(
         at(binding.role_span, binding.origin),
         format!(

@@ -43,8 +43,14 @@ struct BoundRole<'a> {
     role: &'a Role,
     /// The first binding.
     binding: &'a Binding,
-    /// The names of the tenants that have it.
-    tenants: BTreeSet<&'a str>,
+    /// The names of the tenants that have it, with their indices.
+    tenants: BTreeMap<&'a str, u32>,
+}
+
+impl<'a> BoundRole<'a> {
+    fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.tenants.keys().copied()
+    }
 }
 
 /// Kinds of one row that tenants may write and whose operator no input shows.
@@ -63,7 +69,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let rules = &bound.role.rules;
         let wild = writes_every_kind(rules);
         if wild {
-            every_kind.extend(&bound.tenants);
+            every_kind.extend(bound.names());
         }
 
         for (row, resources, rule) in written(rules, wild) {
@@ -79,7 +85,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                         .entry(row.group)
                         .or_insert((row, Unshown::default()));
                     all.resources.extend(resources);
-                    all.tenants.extend(&bound.tenants);
+                    all.tenants.extend(bound.names());
                 }
             }
         }
@@ -106,9 +112,10 @@ fn bound_roles(cluster: &Cluster) -> BTreeMap<&(Text, Text), BoundRole<'_>> {
         let bound = roles.entry(&binding.role).or_insert_with(|| BoundRole {
             role,
             binding,
-            tenants: BTreeSet::new(),
+            tenants: BTreeMap::new(),
         });
-        bound.tenants.insert(&cluster.tenants[tenant as usize].name);
+        let name = &cluster.tenants[tenant as usize].name;
+        bound.tenants.insert(name, tenant);
     }
     roles
 }
@@ -137,8 +144,8 @@ fn finding(
     let (span, role) = bound.role.cite(Some(rule), bound.binding);
     let resources = resources.join(", ");
     let who = match bound.tenants.len() {
-        1 => format!("tenant {}", some(bound.tenants.iter().copied())),
-        count => format!("{count} tenants ({})", some(bound.tenants.iter().copied())),
+        1 => format!("tenant {}", some(bound.names())),
+        count => format!("{count} tenants ({})", some(bound.names())),
     };
     let message = format!(
         "{who} may write {resources} ({}), and {} {}",
@@ -154,11 +161,13 @@ fn finding(
                 bound.binding.role_name()
             ),
         )
+        .through(&bound.binding.id)
         .step(span, format!("{role} lets them write {resources}"))
+        .through(&bound.role.id)
         .step(shown_at, format!("{} acts on them: {shown}", row.operator))
         .fix(format!("remove the right; or see that {}", row.closed_by));
-    match bound.tenants.first() {
-        Some(tenant) if bound.tenants.len() == 1 => finding.by(tenant),
-        _ => finding,
+    match bound.tenants.first_key_value() {
+        Some((tenant, _)) if bound.tenants.len() == 1 => finding.by(tenant),
+        _ => finding.by_each(bound.tenants.values().copied()),
     }
 }

@@ -159,7 +159,7 @@ fn of_several(
     let all: Vec<&u32> = tenants.keys().collect();
     Some(match all[..] {
         [by, victim] => finding.by(name(by)).reaching(name(victim)),
-        _ => finding,
+        _ => finding.among(tenants.keys().copied()),
     })
 }
 

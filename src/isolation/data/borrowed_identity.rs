@@ -91,8 +91,13 @@ fn by_account(
     );
     let finding = Finding::refuted(&BORROWED_IDENTITY, span, message)
         .by(first)
-        .reaching(victim_name);
-    Some(finding.step(span, format!("{called} names the account")))
+        .reaching(victim_name)
+        .step(span, format!("{called} names the account"))
+        .through(&borrowed.id);
+    Some(match others.len() {
+        1 => finding,
+        _ => finding.by_each(others),
+    })
 }
 
 /// The tenants that may use a store.

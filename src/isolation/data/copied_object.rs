@@ -72,22 +72,23 @@ fn copy(
     };
     let victim = &cluster.tenants[owner as usize].name;
 
-    let others: Vec<&str> = match index.namespaces(&object.to) {
+    let others: Vec<(u32, &str)> = match index.namespaces(&object.to) {
         None => cluster
             .tenants
             .iter()
             .zip(0..)
             .filter(|(tenant, at)| *at != owner && !tenant.namespaces.is_empty())
-            .map(|(tenant, _)| tenant.name.as_str())
+            .map(|(tenant, at)| (at, tenant.name.as_str()))
             .collect(),
         Some(names) => names
             .iter()
             .filter_map(|name| tenant_of(cluster, name))
             .filter(|(at, _)| *at != owner)
-            .map(|(_, tenant)| tenant.as_str())
+            .map(|(at, tenant)| (at, tenant.as_str()))
             .collect(),
     };
-    let first = *others.first()?;
+    let (_, first) = *others.first()?;
+    let names = || others.iter().map(|(_, name)| *name);
 
     let span = object.origin.span;
     let message = format!(
@@ -95,25 +96,26 @@ fn copy(
         object.id.called(),
         object.by,
         object.what,
-        some(others.iter().copied())
+        some(names())
     );
     let finding = Finding::refuted(&COPIED_OBJECT, span, message)
         .step(
             span,
             format!("{} names {}", object.id.called(), object.what),
         )
+        .through(&object.id)
         .step(
             span,
             format!(
                 "{} writes it into namespaces of {}",
                 object.by,
-                some(others.iter().copied())
+                some(names())
             ),
         )
         .reaching(victim)
         .fix("copy it into the tenant's own namespaces only");
     Some(match others.len() {
         1 => finding.by(first),
-        _ => finding,
+        _ => finding.by_each(others.iter().map(|(at, _)| *at)),
     })
 }

@@ -121,8 +121,10 @@ fn conditional(
             users.len(),
             some(names)
         );
-        let finding = Finding::refuted(&OPEN_STORE, span, message);
-        return Some(finding.step(span, "its conditions admit them"));
+        let finding = Finding::refuted(&OPEN_STORE, span, message)
+            .step(span, "its conditions admit them")
+            .through(&store.id);
+        return Some(finding.among(users));
     }
 
     (has_pattern && !fetching.is_empty()).then(|| {

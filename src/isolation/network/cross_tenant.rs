@@ -160,15 +160,22 @@ impl Target<'_> {
                 assumption(assumed)
             );
             let step = Step::new(span, step);
-            return Some(self.entered(policy, step, first, admitted.namespaces));
+            let step = step.through(&policy.id);
+            return Some(self.entered(policy, step, first, &admitted));
         }
         let permitted = admitted.permitted.checked_sub(admitted.declared)?;
         (permitted > 0).then(|| self.half_open(policy, span, permitted))
     }
 
-    /// Pods of other tenants reach the namespace: of `count` namespaces, `first` is the first.
-    fn entered(&self, policy: &PolicyObject, lets_in: Step, first: u32, count: usize) -> Finding {
-        let span = lets_in.span;
+    /// Pods of other tenants reach the namespace: `first` is the first of their namespaces.
+    fn entered(
+        &self,
+        policy: &PolicyObject,
+        lets_in: Step,
+        first: u32,
+        admitted: &Admitted,
+    ) -> Finding {
+        let (span, count) = (lets_in.span, admitted.namespaces);
         let from = &self.cluster.namespaces[first as usize];
         let others = match count {
             1 => format!("pods of `{}`", from.name),
@@ -191,7 +198,7 @@ impl Target<'_> {
 
         match from.owner {
             Owner::Tenant(by) if count == 1 => finding.by(&self.cluster.tenants[by as usize].name),
-            _ => finding,
+            _ => finding.by_set(admitted.tenants.clone()),
         }
     }
 

@@ -99,6 +99,7 @@ fn finding(
         Ok(Admitted {
             first: Some(first),
             namespaces: count,
+            tenants,
             ..
         }) => {
             let others = if count == 1 {
@@ -117,6 +118,7 @@ fn finding(
                     Step::new(span, format!("in `{}`, {why}", namespace.name)),
                 ])
                 .reaching(&tenant.name)
+                .by_set(tenants)
         }
     };
 

@@ -4,7 +4,7 @@
 //! out to many namespaces are equal form a group, and each path in is held against a group once.
 
 use super::paths::{EndLabels, NamespaceSet, NetworkPath, PathCondition, paths};
-use crate::graph::{Cluster, Owner};
+use crate::graph::{Cluster, NamespaceNode, Owner};
 use crate::kube::labels::TooLarge;
 use crate::netpol::{Direction, Port};
 use crate::value::Text;
@@ -42,6 +42,8 @@ struct ExitGroup<'a> {
     paths: Vec<WidePath<'a>>,
     /// Namespaces of tenants, sorted.
     members: Vec<u32>,
+    /// The tenants of these namespaces.
+    tenants: FixedBitSet,
 }
 
 impl<'a> ExitIndex<'a> {
@@ -67,10 +69,12 @@ impl<'a> ExitIndex<'a> {
                 index.groups.push(ExitGroup {
                     paths: paths.clone(),
                     members: Vec::new(),
+                    tenants: FixedBitSet::with_capacity(cluster.tenants.len()),
                 });
                 index.groups.len() - 1
             });
             index.groups[at].members.push(from);
+            index.groups[at].tenants.extend(tenant_at(namespace));
         }
 
         index
@@ -96,6 +100,14 @@ impl<'a> ExitIndex<'a> {
     }
 }
 
+/// The index of the tenant that owns a namespace.
+fn tenant_at(namespace: &NamespaceNode) -> Option<usize> {
+    match namespace.owner {
+        Owner::Tenant(at) => Some(at as usize),
+        Owner::Platform => None,
+    }
+}
+
 /// The tenants whose pods reach a namespace, as sets of indices.
 #[derive(Clone, Debug)]
 pub struct Sources {
@@ -112,6 +124,8 @@ pub struct Admitted {
     pub namespaces: usize,
     /// The first of them by name.
     pub first: Option<u32>,
+    /// Their tenants, as indices.
+    pub tenants: FixedBitSet,
     /// How many the path lets in, whether or not they have a path out to it; more than a few are
     /// not counted to the end.
     pub permitted: usize,
@@ -126,6 +140,7 @@ impl Admitted {
         Self {
             namespaces: self.namespaces.max(other.namespaces),
             first: [self.first, other.first].into_iter().flatten().min(),
+            tenants: self.tenants.union(&other.tenants).collect(),
             permitted: self.permitted.max(other.permitted),
             declared: self.declared.max(other.declared),
         }
@@ -274,6 +289,9 @@ impl<'a> Reachability<'a> {
                 for group in entrance.open_groups()? {
                     let (count, first) = entrance.foreign_members(group);
                     admitted.add(count, first);
+                    admitted
+                        .tenants
+                        .union_with(&entrance.foreign_tenants(group));
                 }
                 entrance.narrow_sources()?
             }
@@ -282,7 +300,10 @@ impl<'a> Reachability<'a> {
         for from in sources {
             match entrance.is_declared(from)? {
                 true => admitted.declared += 1,
-                false => admitted.add(1, Some(from)),
+                false => {
+                    admitted.add(1, Some(from));
+                    admitted.tenants.extend(entrance.foreign_tenant(from));
+                }
             }
         }
 
@@ -416,6 +437,26 @@ impl<'r, 'a> Entrance<'r, 'a> {
         let mut members = group.members.iter().copied();
         let first = members.find(|from| comes_in(*from) && self.is_foreign(*from));
         (all - own, first)
+    }
+
+    /// The tenants of the members of a group that come in and are foreign.
+    fn foreign_tenants(&self, group: &ExitGroup<'_>) -> FixedBitSet {
+        let mut tenants = match &self.path.namespaces {
+            NamespaceSet::Anywhere => group.tenants.clone(),
+            NamespaceSet::In(_) => {
+                let members = group.members.iter().copied();
+                let comes_in = members.filter(|from| self.path.namespaces.has(*from));
+                comes_in
+                    .filter_map(|from| self.foreign_tenant(from))
+                    .collect()
+            }
+        };
+        if let Owner::Tenant(own) = self.owner(self.to)
+            && tenants.contains(own as usize)
+        {
+            tenants.set(own as usize, false);
+        }
+        tenants
     }
 
     /// The foreign namespaces with a path out to few that meets this one.
