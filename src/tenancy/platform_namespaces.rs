@@ -266,9 +266,7 @@ fn usual_platform(name: &str) -> Option<&'static str> {
         Some(start) => name.len() > start.len() && name.starts_with(start),
         None => name == *pattern,
     };
-    let row = USUAL
-        .iter()
-        .find(|row| row.names.iter().any(|one| is_it(&one)))?;
+    let row = USUAL.iter().find(|row| row.names.iter().any(&is_it))?;
     Some(row.of)
 }
 
