@@ -5,9 +5,9 @@
 //! is one finding, however many objects the namespace holds.
 //!
 //! A new rule needs a file in a plane's folder with a `rule!` and a `check`, a line in the plane's
-//! `mod.rs`, a line in `catalog.rs`, and a folder `fixtures/isolation/<area>-<fault>` with `bad` and
-//! `good`. Its severity is a row in `severity.rs`. The fields of a new kind of object are read in
-//! `graph/facts/`, one file an API group.
+//! `mod.rs`, a line in `catalog.rs`, and a folder `fixtures/isolation/rules/<area>-<fault>` with `bad`
+//! and `good`, which `explain` prints as its example. Its severity is a row in `severity.rs`. The
+//! fields of a new kind of object are read in `graph/facts/`, one file an API group.
 
 pub mod admission;
 pub mod api;

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod baseline;
 pub mod diff;
+mod examples;
 mod explain;
 mod fields;
 pub mod findings;

@@ -1,5 +1,6 @@
 //! The rules as a table, and one rule's manual.
 
+use super::examples;
 use crate::catalog::RULES;
 use crate::diagnostic::Rule;
 use crate::graph::NOT_READ;
@@ -101,18 +102,32 @@ pub fn explain(id: &str) -> Result<String, String> {
         out.push_str("; a Waiver can permit it");
     }
     out.push_str("\n\n");
+    out.push_str(&manual(rule));
 
-    for line in rule.doc.lines() {
+    Ok(out)
+}
+
+/// The text of a rule's manual, in Markdown: the rule's own, with the example of a rule of the proof
+/// before the fix.
+pub fn manual(rule: &Rule) -> String {
+    let mut out = String::new();
+    let mut example = examples::section(rule);
+
+    for line in rule.doc.trim().lines() {
         let line = line.strip_prefix(' ').unwrap_or(line);
-        if line.starts_with("## ") && !out.ends_with("\n\n") {
+        let is_heading = line.starts_with("## ");
+        if is_heading && !out.ends_with("\n\n") {
             out.push('\n');
+        }
+        if line == "## Fix" {
+            out.push_str(&example.take().unwrap_or_default());
         }
         out.push_str(line);
         out.push('\n');
-        if line.starts_with("## ") {
+        if is_heading {
             out.push('\n');
         }
     }
 
-    Ok(out)
+    out
 }

@@ -5,6 +5,7 @@
 //! repository's root, and a fingerprint keeps a finding the same one when lines move.
 
 use super::findings::{FindingState, ReportedFinding};
+use super::rules;
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::isolation::severity::severity;
 use crate::source::{SourceMap, Span};
@@ -85,9 +86,7 @@ impl Rules {
 
 /// A rule, with its manual; one of the proof with its severity.
 fn described(rule: &Rule) -> Value {
-    let lines = rule.doc.trim().lines();
-    let lines: Vec<&str> = lines.map(|l| l.strip_prefix(' ').unwrap_or(l)).collect();
-    let manual = lines.join("\n");
+    let manual = rules::manual(rule);
     let headline = manual.split("\n\n").next().unwrap_or_default();
     let headline = headline.replace('\n', " ");
     let area = rule.id.split('/').next().unwrap_or_default();

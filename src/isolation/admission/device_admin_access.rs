@@ -17,12 +17,6 @@ rule! {
     /// Admin access is for monitoring: a pod gets the device of another tenant's pod, with what it
     /// holds. The label is all that keeps tenants from it.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: Namespace
-    /// metadata: {name: payments, labels: {resource.kubernetes.io/admin-access: "true"}}
-    /// ```
-    ///
     /// ## Fix
     /// Remove the label; give it to a namespace of the platform.
     ///

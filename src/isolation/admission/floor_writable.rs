@@ -29,14 +29,6 @@ rule! {
     /// Pod Security level, and the selectors of others that match it. Kubernetes' own `admin` and
     /// `edit` write NetworkPolicies.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: RoleBinding
-    /// metadata: {name: owners, namespace: payments}
-    /// roleRef: {kind: ClusterRole, name: admin}
-    /// subjects: [{kind: Group, name: payments-admins}]
-    /// ```
-    ///
     /// ## Fix
     /// Bind a role that leaves the floor out, as tenantry's `owner` does; or add an admission policy
     /// that denies the change.

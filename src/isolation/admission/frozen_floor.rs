@@ -17,12 +17,6 @@ rule! {
     /// reports the difference nor takes it back, and what Git says of it is no longer what is
     /// there.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: NetworkPolicy
-    /// metadata: {name: default-deny, namespace: payments, annotations: {kustomize.toolkit.fluxcd.io/ssa: IfNotPresent}}
-    /// ```
-    ///
     /// ## Fix
     /// Remove the mark (`kubectl annotate --overwrite KIND NAME
     /// kustomize.toolkit.fluxcd.io/reconcile-`), and let nobody of the tenant write the object.

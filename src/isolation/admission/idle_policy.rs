@@ -15,13 +15,6 @@ rule! {
     /// A policy without a binding is never asked; with `Warn` or `Audit` alone it writes a line and
     /// lets the request pass. It is how a policy is tried out, and how it is forgotten.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: ValidatingAdmissionPolicyBinding
-    /// metadata: {name: no-privileged}
-    /// spec: {policyName: no-privileged, validationActions: [Audit]}
-    /// ```
-    ///
     /// ## Fix
     /// Bind it with `validationActions: [Deny]`, or remove it.
     ///

@@ -22,12 +22,6 @@ rule! {
     /// A privileged pod is the node: every other tenant's pods, their secrets and service accounts
     /// on it.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: Namespace
-    /// metadata: {name: payments, labels: {pod-security.kubernetes.io/enforce: privileged}}
-    /// ```
-    ///
     /// ## Fix
     /// `pod-security.kubernetes.io/enforce: restricted`, or `baseline`.
     ///

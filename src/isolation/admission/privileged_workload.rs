@@ -13,11 +13,6 @@ rule! {
     /// ## Why it matters
     /// A privileged container is the node, and the node is every pod on it.
     ///
-    /// ## Example
-    /// ```yaml
-    /// containers: [{name: c, securityContext: {privileged: true}}]
-    /// ```
-    ///
     /// ## Fix
     /// Remove it; Pod Security's `baseline` refuses it.
     ///

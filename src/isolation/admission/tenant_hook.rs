@@ -14,12 +14,6 @@ rule! {
     /// A webhook sees every object that it is asked about, Secrets of others included, and a
     /// mutating one changes them. Parameters in a tenant's namespace are the tenant's to edit.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: MutatingWebhookConfiguration
-    /// webhooks: [{clientConfig: {service: {name: hook, namespace: payments}}}]
-    /// ```
-    ///
     /// ## Fix
     /// Let the platform run it, in a namespace of its own; or narrow it with a namespaceSelector of
     /// the tenant's own.

@@ -21,13 +21,6 @@ rule! {
     /// Argo CD applies with the application controller's account, which is cluster-admin. Whoever
     /// may change an application applies as that account.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: ConfigMap
-    /// metadata: {name: argocd-rbac-cm, namespace: argocd}
-    /// data: {policy.csv: "g, payments-admins, role:admin"}
-    /// ```
-    ///
     /// ## Fix
     /// `p, role:payments, applications, *, payments/*, allow`: a project for each tenant.
     ///

@@ -18,14 +18,6 @@ rule! {
     /// ## Why it matters
     /// A grant without a namespace is a grant in all of them, those of tomorrow included.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: ClusterRoleBinding
-    /// metadata: {name: dashboards}
-    /// roleRef: {kind: ClusterRole, name: view}
-    /// subjects: [{kind: Group, name: search-devs}]
-    /// ```
-    ///
     /// ## Fix
     /// Bind the role in the tenant's own namespaces: a RoleBinding can name a ClusterRole.
     ///

@@ -21,14 +21,6 @@ rule! {
     /// Whoever can create a pod in a namespace can be every service account of it. So a service
     /// account that is bound next door is everybody there.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: RoleBinding
-    /// metadata: {name: deploy, namespace: payments}
-    /// roleRef: {kind: ClusterRole, name: edit}
-    /// subjects: [{kind: ServiceAccount, name: ci, namespace: search}]
-    /// ```
-    ///
     /// ## Fix
     /// Remove the subject. What two tenants share belongs into a namespace of its own, or to the
     /// platform.

@@ -12,11 +12,6 @@ rule! {
     /// What it grants is not known; and where the role is nowhere, whoever may create it decides
     /// later what it grants.
     ///
-    /// ## Example
-    /// ```yaml
-    /// roleRef: {kind: ClusterRole, name: our-deployer}
-    /// ```
-    ///
     /// ## Fix
     /// Give the file that defines the role with `--also`, or a snapshot of the cluster; or remove
     /// the binding.

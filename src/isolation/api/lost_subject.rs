@@ -13,11 +13,6 @@ rule! {
     /// ## Why it matters
     /// The grant waits: whoever gets that name for a namespace has it. Names are given out again.
     ///
-    /// ## Example
-    /// ```yaml
-    /// subjects: [{kind: ServiceAccount, name: deployer, namespace: team-that-left}]
-    /// ```
-    ///
     /// ## Fix
     /// Remove the subject, or add the namespace's manifest to the inputs.
     ///

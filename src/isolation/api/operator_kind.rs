@@ -22,13 +22,6 @@ rule! {
     /// An operator acts on an object with its own account. Whoever writes the object has what the
     /// operator does: cluster-admin, the sources of other tenants, a token of the platform.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: Role
-    /// metadata: {name: operators, namespace: payments}
-    /// rules: [{apiGroups: [operators.coreos.com], resources: [subscriptions], verbs: [create]}]
-    /// ```
-    ///
     /// ## Fix
     /// Remove the right, or close the operator: each finding says how.
     ///

@@ -19,12 +19,6 @@ rule! {
     /// ## Why it matters
     /// Whoever may take the identity is a member of each tenant.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: AccessEntry
-    /// spec: {principalARN: "arn:aws:iam::1:role/dev", kubernetesGroups: [payments-admins, search-admins]}
-    /// ```
-    ///
     /// ## Fix
     /// An identity for each tenant.
     ///

@@ -13,9 +13,6 @@ rule! {
     /// Whoever is in it is in all of them: to the API they are one tenant. That is right for those
     /// who run the platform, and seldom for anybody else.
     ///
-    /// ## Example
-    /// The group `github:webops` has `admin` in 506 namespaces of different teams.
-    ///
     /// ## Fix
     /// Make one tenant of them (`--group-by KEY`), bind a group for each, or declare it in the
     /// fleet's sharedSubjects.

@@ -17,14 +17,6 @@ rule! {
     /// ## Why it matters
     /// Every pod of every tenant has a service account, and is in these groups.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: RoleBinding
-    /// metadata: {name: readers, namespace: payments}
-    /// roleRef: {kind: ClusterRole, name: view}
-    /// subjects: [{kind: Group, name: "system:authenticated"}]
-    /// ```
-    ///
     /// ## Fix
     /// Name the group of people that is meant.
     ///

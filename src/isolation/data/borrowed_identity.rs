@@ -16,13 +16,6 @@ rule! {
     /// ## Why it matters
     /// The tenant has what the identity may read: secrets of others, a token of the platform.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: ServiceMonitor
-    /// metadata: {name: web, namespace: payments}
-    /// spec: {endpoints: [{port: http, bearerTokenFile: /var/run/secrets/kubernetes.io/serviceaccount/token}]}
-    /// ```
-    ///
     /// ## Fix
     /// Name an account or a Secret of the tenant's own namespace.
     ///

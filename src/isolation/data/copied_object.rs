@@ -16,15 +16,6 @@ rule! {
     /// ## Why it matters
     /// Whoever reads the copy reads the original.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: Secret
-    /// metadata:
-    ///   name: db
-    ///   namespace: payments
-    ///   annotations: {reflector.v1.k8s.emberstack.com/reflection-allowed: "true"}
-    /// ```
-    ///
     /// ## Fix
     /// Name the namespaces of the tenant itself as the targets, or copy from a namespace of the
     /// platform what is meant for all.

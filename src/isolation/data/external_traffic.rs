@@ -15,12 +15,6 @@ rule! {
     /// address. An ingress controller that follows an ExternalName reaches what its own policies
     /// let it, and not what the tenant's do.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: Service
-    /// spec: {externalIPs: [10.0.0.1], ports: [{port: 443}]}
-    /// ```
-    ///
     /// ## Fix
     /// Remove them; deny `externalIPs` at admission.
     ///

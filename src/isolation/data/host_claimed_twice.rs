@@ -23,11 +23,6 @@ rule! {
     /// The controller sends a request to one of them, or to both by path: one gets the other's
     /// visitors, their cookies and their passwords. A certificate for the host is theirs too.
     ///
-    /// ## Example
-    /// ```yaml
-    /// rules: [{host: pay.example.org, http: {paths: [{path: /login, …}]}}]
-    /// ```
-    ///
     /// ## Fix
     /// Give the host to one of them; claim it in its spec.
     ///

@@ -10,11 +10,6 @@ rule! {
     /// ## Why it matters
     /// A node holds every pod's secrets and the kubelet's credentials.
     ///
-    /// ## Example
-    /// ```yaml
-    /// volumes: [{name: host, hostPath: {path: /}}]
-    /// ```
-    ///
     /// ## Fix
     /// Another kind of volume; Pod Security's `baseline` refuses this one.
     ///

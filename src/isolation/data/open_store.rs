@@ -17,12 +17,6 @@ rule! {
     /// Its credentials read every tenant's secrets, and whoever may create an ExternalSecret names
     /// which to fetch.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: ClusterSecretStore
-    /// spec: {provider: {vault: {path: secret}}}
-    /// ```
-    ///
     /// ## Fix
     /// `spec.conditions` with the namespaces that may use it; better, a SecretStore in each.
     ///

@@ -16,13 +16,6 @@ rule! {
     /// With the grant, a route or a gateway of the other uses the tenant's Services and Secrets,
     /// and a claim of the other starts as a copy of the tenant's volume or snapshot.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: ReferenceGrant
-    /// metadata: {name: certificates, namespace: payments}
-    /// spec: {from: [{group: gateway.networking.k8s.io, kind: Gateway, namespace: search}], to: [{group: "", kind: Secret}]}
-    /// ```
-    ///
     /// ## Fix
     /// Grant the platform's namespace alone, or remove the grant.
     ///

@@ -16,13 +16,6 @@ rule! {
     /// Volumes that a provisioner makes are as separate as its parameters say. Here each tenant
     /// reads what the others write.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: StorageClass
-    /// provisioner: nfs.csi.k8s.io
-    /// parameters: {server: files, share: /export, subDir: shared}
-    /// ```
-    ///
     /// ## Fix
     /// Name the namespace and the claim in the parameter:
     /// `subDir: ${pvc.metadata.namespace}/${pvc.metadata.name}`.

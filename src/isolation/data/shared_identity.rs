@@ -13,9 +13,6 @@ rule! {
     /// ## Why it matters
     /// Whatever the role may read, both read: buckets, queues, keys.
     ///
-    /// ## Example
-    /// `eks.amazonaws.com/role-arn: arn:aws:iam::1:role/app` on service accounts of two tenants.
-    ///
     /// ## Fix
     /// A role for each, whose trust names one namespace and one service account.
     ///

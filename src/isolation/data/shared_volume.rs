@@ -30,15 +30,6 @@ rule! {
     /// A PersistentVolume belongs to no namespace. If two of them are one disk, each owner reads
     /// what the other writes. The first claim that names a volume, or that fits it, gets it.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: PersistentVolume
-    /// spec: {claimRef: {namespace: payments, name: data}, csi: {driver: ebs.csi.aws.com, volumeHandle: vol-1}}
-    /// ---
-    /// kind: PersistentVolume
-    /// spec: {claimRef: {namespace: search, name: data}, csi: {driver: ebs.csi.aws.com, volumeHandle: vol-1}}
-    /// ```
-    ///
     /// ## Fix
     /// A disk for each tenant; on a shared file system, a folder that only its volume mounts.
     ///

@@ -16,13 +16,6 @@ rule! {
     /// The controller's identity reads what the platform and every tenant need it to read: the
     /// tenant names another's bucket, or has another's file decrypted.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: Bucket
-    /// metadata: {name: apps, namespace: payments}
-    /// spec: {provider: gcp, bucketName: search-manifests, endpoint: storage.googleapis.com}
-    /// ```
-    ///
     /// ## Fix
     /// `spec.serviceAccountName` or `spec.secretRef` of the tenant's own; for decryption,
     /// `spec.decryption.secretRef`.

@@ -16,11 +16,6 @@ rule! {
     /// refuses such references only where its controllers run with `--no-cross-namespace-refs`. A
     /// Receiver that names another's objects has them reconciled as often as somebody calls.
     ///
-    /// ## Example
-    /// ```yaml
-    /// sourceRef: {kind: GitRepository, name: apps, namespace: other-team}
-    /// ```
-    ///
     /// ## Fix
     /// A source of its own in the tenant's namespace.
     ///

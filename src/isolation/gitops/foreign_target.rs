@@ -10,11 +10,6 @@ rule! {
     /// `targetNamespace` overrides the namespace of every object. What stops it is only what the
     /// service account may do.
     ///
-    /// ## Example
-    /// ```yaml
-    /// spec: {serviceAccountName: deployer, targetNamespace: other-team}
-    /// ```
-    ///
     /// ## Fix
     /// Name a namespace of the tenant's own.
     ///

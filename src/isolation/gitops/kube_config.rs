@@ -10,11 +10,6 @@ rule! {
     /// What the kubeconfig says is not among the inputs: another cluster, with whatever rights it
     /// carries. Old controllers ran commands that stand in it.
     ///
-    /// ## Example
-    /// ```yaml
-    /// spec: {kubeConfig: {secretRef: {name: remote}}}
-    /// ```
-    ///
     /// ## Fix
     /// Let the platform apply to other clusters; remove `kubeConfig`.
     ///

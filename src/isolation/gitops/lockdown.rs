@@ -25,13 +25,6 @@ rule! {
     /// source. Without `--default-service-account` one that names no account is applied as a
     /// cluster-admin. Without `--no-remote-bases` it loads bases from anywhere.
     ///
-    /// ## Example
-    /// ```yaml
-    /// - op: add
-    ///   path: /spec/template/spec/containers/0/args/-
-    ///   value: --no-cross-namespace-refs=false
-    /// ```
-    ///
     /// ## Fix
     /// `--no-cross-namespace-refs=true` for all controllers, `--no-remote-bases=true` for
     /// kustomize-controller, `--default-service-account=default` for kustomize- and

@@ -17,13 +17,6 @@ rule! {
     /// The controller then applies as itself, and it is a cluster-admin: whatever stands in the
     /// tenant's repository.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: Kustomization
-    /// metadata: {name: apps, namespace: payments}
-    /// spec: {path: ./deploy, sourceRef: {kind: GitRepository, name: apps}}
-    /// ```
-    ///
     /// ## Fix
     /// `spec.serviceAccountName`, of an account that has a role in the tenant's namespaces only.
     ///

@@ -18,13 +18,6 @@ rule! {
     /// ## Why it matters
     /// The engine is cluster-admin. Whoever writes the repository applies as the engine.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: Subscription
-    /// metadata: {name: db, namespace: payments}
-    /// spec: {name: db-operator, source: community, sourceNamespace: olm}
-    /// ```
-    ///
     /// ## Fix
     /// Install it from a namespace of the platform; apply a tenant's repository with an account of
     /// the tenant's own.

@@ -13,10 +13,6 @@ rule! {
     /// Whoever applies it last decides. Both count here, so what either grants is seen; what it is
     /// in the end is not known.
     ///
-    /// ## Example
-    /// `kind: RoleBinding, metadata: {name: owners, namespace: shop}` in two files, with other
-    /// subjects.
-    ///
     /// ## Fix
     /// Remove one: import it into the tenant's spec, or leave it out of what tenantry renders.
     ///

@@ -13,10 +13,6 @@ rule! {
     /// A key that was copied to two tenants opens what either encrypts: one copies the other's
     /// ciphertext from its repository into its own, and has Flux decrypt it there.
     ///
-    /// ## Example
-    /// `decryption: {provider: sops, secretRef: {name: sops-age}}` in two tenants' namespaces,
-    /// filled from one source.
-    ///
     /// ## Fix
     /// A key for each tenant; a name for each makes it plain.
     ///

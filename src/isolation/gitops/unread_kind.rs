@@ -19,9 +19,6 @@ rule! {
     /// It decides what is applied as whom, or how the controllers run. So nothing is said of the
     /// plane.
     ///
-    /// ## Example
-    /// `kind: Application` with `destination: {namespace: '*'}`, in a project that allows it.
-    ///
     /// ## Fix
     /// Leave it out of the inputs where it is known to be harmless; a later version reads it.
     ///

@@ -24,13 +24,6 @@ rule! {
     /// means either. An `ipBlock` of everything holds every pod, unless the network plugin says
     /// otherwise.
     ///
-    /// ## Example
-    /// ```yaml
-    /// ingress:
-    ///   - from:
-    ///       - namespaceSelector: {}
-    /// ```
-    ///
     /// ## Fix
     /// Name the namespace by `kubernetes.io/metadata.name`, which nobody can forge; or declare the
     /// edge on both sides.

@@ -19,12 +19,6 @@ rule! {
     /// Either it lets nothing in, or a namespace that is not among the inputs has the label.
     /// Whoever can put it on a namespace of his enters every tenant that admits it.
     ///
-    /// ## Example
-    /// ```yaml
-    /// from:
-    ///   - namespaceSelector: {matchLabels: {component: ingress-controllers}}
-    /// ```
-    ///
     /// ## Fix
     /// Give the platform's namespaces with `--also`; or select by `kubernetes.io/metadata.name`,
     /// which nobody can forge.

@@ -24,13 +24,6 @@ rule! {
     /// A proxy that both tenants may use, such as an ingress controller, goes where the object sends
     /// it. The NetworkPolicies see the proxy, and not the tenant.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: EndpointSlice
-    /// metadata: {namespace: shop, labels: {kubernetes.io/service-name: web}}
-    /// endpoints: [{addresses: [10.244.1.9]}]
-    /// ```
-    ///
     /// ## Fix
     /// Select pods of the namespace in the Service; let nobody but the platform write Endpoints.
     ///

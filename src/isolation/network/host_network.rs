@@ -11,11 +11,6 @@ rule! {
     /// No NetworkPolicy governs it, either way: it reaches every pod of the node, the kubelet and
     /// the cloud's metadata.
     ///
-    /// ## Example
-    /// ```yaml
-    /// spec: {template: {spec: {hostNetwork: true}}}
-    /// ```
-    ///
     /// ## Fix
     /// Remove `hostNetwork`; Pod Security's `baseline` refuses it.
     ///

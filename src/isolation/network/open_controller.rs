@@ -23,10 +23,6 @@ rule! {
     /// every client that asks by HTTP; the repo-server and its Redis hold rendered manifests, and what is
     /// written there is applied.
     ///
-    /// ## Example
-    /// A namespace `flux-system` without the NetworkPolicies that `flux install` makes, and a
-    /// tenant without default-deny.
-    ///
     /// ## Fix
     /// `flux install --network-policy` (its default): other namespaces reach metrics and webhooks
     /// only.

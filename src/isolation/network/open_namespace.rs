@@ -21,13 +21,6 @@ rule! {
     /// ## Why it matters
     /// Without a policy that selects a pod, everything reaches it: every tenant's pods.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: NetworkPolicy
-    /// metadata: {name: web, namespace: payments}
-    /// spec: {podSelector: {matchLabels: {app: web}}}
-    /// ```
-    ///
     /// ## Fix
     /// A policy with `podSelector: {}` and no rules (`default-deny`), and others that allow beside
     /// it.

@@ -13,14 +13,6 @@ rule! {
     /// ## Why it matters
     /// One tenant can keep the API server busy for everybody.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: FlowSchema
-    /// spec:
-    ///   priorityLevelConfiguration: {name: exempt}
-    ///   rules: [{subjects: [{kind: Group, group: {name: shop-admins}}], resourceRules: [...]}]
-    /// ```
-    ///
     /// ## Fix
     /// Choose a level that queues, such as `workload-low`.
     ///

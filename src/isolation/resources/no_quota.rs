@@ -11,9 +11,6 @@ rule! {
     /// One tenant can take every pod, every IP and every GB that the cluster has: the others' next
     /// pods stay pending.
     ///
-    /// ## Example
-    /// A Namespace with policies and bindings, and nothing of kind ResourceQuota.
-    ///
     /// ## Fix
     /// A ResourceQuota, of `pods` at least; with `requests` or `limits` in it, a LimitRange with
     /// defaults.

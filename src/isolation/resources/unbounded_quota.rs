@@ -20,12 +20,6 @@ rule! {
     /// A quota bounds only the resources that it lists. One tenant can take every node of the
     /// cluster.
     ///
-    /// ## Example
-    /// ```yaml
-    /// kind: ResourceQuota
-    /// spec: {hard: {configmaps: 10}}
-    /// ```
-    ///
     /// ## Fix
     /// Add `pods`, `requests.cpu`, `requests.memory` and their limits to the quota.
     ///
