@@ -277,9 +277,15 @@ impl OnePermission<'_> {
         }
     }
 
-    /// Whether a request can match: RBAC knows no patterns but `*`, and the groups of Kubernetes
-    /// have no resources but their own.
+    /// Whether a request can match: RBAC knows no patterns but `*`, the groups of Kubernetes have no
+    /// resources but their own, and verbs of requests are in lower case.
     fn is_served(&self) -> bool {
+        if self
+            .verb
+            .contains(|letter: char| letter.is_ascii_uppercase())
+        {
+            return false;
+        }
         let is_pattern = |text: &str| text.contains('*') && text != "*";
         if is_pattern(self.group) || is_pattern(self.resource) || self.subresource == "*" {
             return false;
@@ -336,10 +342,15 @@ impl OnePermission<'_> {
             "" => self.resource.to_owned(),
             sub => format!("{}/{sub}", self.resource),
         };
+        let is_of = |half: &Permission| {
+            // The subresource of `userextras` is the key.
+            half.resources.contains(&own.as_str())
+                || self.resource == "userextras" && half.resources.contains(&self.resource)
+        };
         HALVES.iter().find(|power| {
             let half = &power.half;
             half.group == self.group
-                && half.resources.contains(&own.as_str())
+                && is_of(half)
                 && match self.verb {
                     // Every verb on a role also writes it.
                     "*" => !own.ends_with("roles"),

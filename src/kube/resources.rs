@@ -100,7 +100,8 @@ pub fn find(group: &str, plural: &str) -> Option<&'static ApiResource> {
 /// group than Kubernetes' own is taken for served.
 pub fn may_be_served(group: &str, plural: &str, subresource: &str) -> bool {
     match (find_group(group), find(group, plural)) {
-        (None, _) => true,
+        // The groups of other APIs are domains.
+        (None, _) => group.contains('.'),
         (Some(_), None) => false,
         (Some(_), Some(known)) => {
             let subresources = known.subresources;

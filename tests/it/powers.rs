@@ -64,7 +64,7 @@ const fn no(bound: Bound, rules: &'static [&'static str]) -> Way {
     }
 }
 
-static WAYS: [Way; 46] = [
+static WAYS: [Way; 49] = [
     // Impersonation.
     yes(InTheCluster, &["- users impersonate"]),
     yes(InTheCluster, &["- users impersonate jane"]),
@@ -91,6 +91,12 @@ static WAYS: [Way; 46] = [
     ),
     yes(InAlpha, &["- serviceaccounts impersonate boss"]),
     no(InAlpha, &["- serviceaccounts impersonate default"]),
+    no(
+        InTheCluster,
+        &["authentication.k8s.io userextras/scopes impersonate"],
+    ),
+    no(InTheCluster, &["- users IMPERSONATE"]),
+    no(InTheCluster, &["core users impersonate"]),
     // Tokens.
     yes(InAlpha, &["- serviceaccounts/token create"]),
     yes(InAlpha, &["- serviceaccounts/token create boss"]),
@@ -296,4 +302,42 @@ fn usual_operators_as_installed_give_tenants_nothing() {
         .map(|finding| finding.diagnostic.message.clone())
         .collect();
     assert!(open.is_empty(), "{open:#?}");
+}
+
+#[test]
+fn a_rule_that_no_request_matches_is_no_finding() {
+    let refuted = |text: &str| {
+        let way = no(InTheCluster, &[]);
+        let rules = format!("rules: [{}]", rule(text));
+        let people = "{kind: Group, apiGroup: rbac.authorization.k8s.io, name: alpha-admins}";
+        let account = "{kind: ServiceAccount, name: boss, namespace: alpha}";
+        let granted = grant(&way)
+            .replacen("rules: []", &rules, 1)
+            .replacen(people, account, 1);
+        let texts = [
+            ("objects.yaml".to_owned(), OBJECTS.to_owned()),
+            ("grant.yaml".to_owned(), granted),
+        ];
+        let proof = tenantry::isolation::prove(&cluster(&texts).1);
+        let mut findings = proof.findings.iter();
+        findings.any(|finding| {
+            finding.diagnostic.rule.id == "api/cluster-binding" && finding.verdict.is_some()
+        })
+    };
+
+    for text in [
+        "- secrets get",
+        "- nodes/proxy get",
+        "example.org secrets get",
+    ] {
+        assert!(refuted(text), "{text}");
+    }
+    for text in [
+        "- secrets GET",
+        "v1 secrets get",
+        "core secrets get",
+        "authentication.k8s.io userextras/scopes impersonate",
+    ] {
+        assert!(!refuted(text), "{text}");
+    }
 }

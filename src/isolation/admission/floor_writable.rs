@@ -58,7 +58,7 @@ enum FloorPart {
 impl FloorPart {
     const fn name(self) -> &'static str {
         match self {
-            Self::ArgoApplications => "Argo CD's Applications and projects",
+            Self::ArgoApplications => "Argo CD's Applications",
             Self::LimitRanges => "LimitRanges",
             Self::NetworkPolicies => "NetworkPolicies",
             Self::ResourceQuotas => "ResourceQuotas",
@@ -86,7 +86,6 @@ static FLOOR: [FloorAccess; 8] = [
             Permission::new("crd.projectcalico.org", &["networkpolicies"], CHANGE),
             Permission::new("projectcalico.org", &["networkpolicies"], CHANGE),
             Permission::new("crd.antrea.io", &["networkpolicies", "annotations"], CHANGE),
-            Permission::new("security.istio.io", &["authorizationpolicies"], CHANGE),
             Permission::new(
                 "k8s.cni.cncf.io",
                 &["network-attachment-definitions"],
@@ -142,7 +141,7 @@ static FLOOR: [FloorAccess; 8] = [
         part: FloorPart::ArgoApplications,
         permissions: &[Permission::new(
             "argoproj.io",
-            &["applications", "applicationsets", "appprojects"],
+            &["applications", "applicationsets"],
             CHANGE,
         )],
     },
