@@ -24,6 +24,9 @@ pub static PROGRAMS: &[&str] = &[
     "vela-core",
     "kubevela-vela-core",
     "helm-operator",
+    "eck-operator",
+    "elastic-operator",
+    "kluctl-controller",
 ];
 
 /// A workload that runs one of [`PROGRAMS`].

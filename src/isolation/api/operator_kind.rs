@@ -26,7 +26,7 @@ rule! {
     /// Remove the right, or close the operator: each finding says how.
     ///
     /// ## References
-    /// The source of each kind is in the table `src/isolation/operators.rs`; Flux RFC-0001; ISO
+    /// The source of each kind is in the table `src/isolation/operators/table.rs`; Flux RFC-0001; ISO
     /// 27001 A.8.2; SOC 2 CC6.3
     pub static OPERATOR_KIND = "api/operator-kind", Error;
 }
