@@ -319,11 +319,28 @@ fn csi_attributes<T: TreeValue>(
             format!("{} {lun}", attribute(&["iqn"])?),
         ));
     }
+    if driver == "csi.juicefs.com" {
+        return juicefs(&folder, volume);
+    }
     if let Some(name) = attribute(&["dnsname"]) {
         let mount = attribute(&["mountname", "volumePath"]).unwrap_or_default();
         return Some(files_of(&name, &[&mount]));
     }
     None
+}
+
+/// The place of a volume of JuiceFS: the Secret names the file system.
+///
+/// Source: juicefs.com/docs/csi/guide/pv, "Static provisioning" and "Mount subdirectory".
+fn juicefs<T: TreeValue>(folder: &str, volume: &T) -> Option<DataPlace> {
+    let secret = volume.member("csi")?.member("nodePublishSecretRef");
+    let name = text(secret, "name")?;
+    let namespace = text(secret, "namespace").unwrap_or_default();
+    let below = option(volume, &["subdir"]).unwrap_or_default();
+    Some(DataPlace::folder(
+        format!("JuiceFS of {namespace}/{name}"),
+        &[&below, folder],
+    ))
 }
 
 /// The storage account of a volume of Azure: by its attributes, or in its handle

@@ -35,6 +35,7 @@ pub fn workloads<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Vec<W
 
     let mut found = Found::default();
     found.walk(spec, None);
+    let asks_of_node = found.asks_of_node();
     let mut all: Vec<Workload> = found
         .templates
         .into_iter()
@@ -44,7 +45,7 @@ pub fn workloads<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Vec<W
         })
         .collect();
 
-    if found.has_container {
+    if found.has_container || asks_of_node {
         let mut spread = Workload::without_pod(id.clone(), origin);
         spread.privileges = found.privileges;
         spread.privileges.sort_unstable();
@@ -83,6 +84,11 @@ impl<T: TreeValue> Default for Found<'_, T> {
 }
 
 impl<'t, T: TreeValue> Found<'t, T> {
+    /// Whether the fields outside of pods ask something of the node.
+    fn asks_of_node(&self) -> bool {
+        self.host_network || !self.privileges.is_empty() || !self.host_paths.is_empty()
+    }
+
     /// Walks through a node; `labels` are those of the template around it.
     fn walk(&mut self, node: &'t T, labels: Option<&Labels>) {
         match node.view() {

@@ -142,7 +142,12 @@ fn named_ports<T: TreeValue>(pod: &T) -> Vec<NamedPort> {
 pub(super) fn host_paths<T: TreeValue>(pod: &T) -> Vec<(Text, Option<Span>)> {
     items(pod.member("volumes"))
         .iter()
-        .filter_map(|volume| volume.member("hostPath"))
+        // The second is a disk of a virtual machine (KubeVirt).
+        .filter_map(|volume| {
+            volume
+                .member("hostPath")
+                .or_else(|| volume.member("hostDisk"))
+        })
         .map(|mount| {
             let path = mount.member("path").and_then(TreeValue::text);
             (path.unwrap_or_default().into(), mount.span())
@@ -182,7 +187,8 @@ pub static BASELINE_CAPABILITIES: [&str; 13] = [
     "SYS_CHROOT",
 ];
 
-/// Source: kubernetes.io/docs/concepts/security/pod-security-standards, `baseline`.
+/// Source: kubernetes.io/docs/concepts/security/pod-security-standards, `baseline`, and
+/// kubernetes.io/docs/concepts/workloads/pods/user-namespaces.
 fn privileges<T: TreeValue>(pod: &T) -> Vec<&'static str> {
     let mut all = Vec::new();
 
@@ -197,6 +203,13 @@ fn privileges<T: TreeValue>(pod: &T) -> Vec<&'static str> {
     let lists = ["containers", "initContainers", "ephemeralContainers"];
     for container in lists.iter().flat_map(|list| items(pod.member(list))) {
         all.extend(container_privileges(container));
+    }
+    // In a user namespace of their own, capabilities are none on the node.
+    if matches!(
+        pod.member("hostUsers").map(TreeValue::view),
+        Some(View::Bool(false))
+    ) {
+        all.retain(|asked| *asked != "capabilities");
     }
 
     all.sort_unstable();

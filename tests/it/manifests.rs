@@ -128,6 +128,47 @@ fn what_is_filled_in_later_is_said_wherever_it_decides() {
         &["${b}"],
     );
 
+    for (version, kind, spec) in [
+        (
+            "cert-manager.io/v1",
+            "Certificate",
+            "spec: {dnsNames: [\"${host}\"], issuerRef: {name: a, kind: ClusterIssuer}}",
+        ),
+        (
+            "traefik.io/v1alpha1",
+            "IngressRoute",
+            "spec: {routes: [{match: \"Host(`${host}`)\", kind: Rule}]}",
+        ),
+    ] {
+        let named_later = object(version, kind, "name: a, namespace: beta", spec);
+        says(&named_later, &["${host}"]);
+    }
+
+    // What a definition says of its fields, and notes for people.
+    is_clean(&object(
+        "apiextensions.k8s.io/v1",
+        "CustomResourceDefinition",
+        "name: things.example.org",
+        "spec: {group: example.org, names: {kind: Thing, plural: things}, scope: Namespaced, \
+         versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: \
+         {type: object, description: \"such as ${podselector:NAME}\"}}}]}",
+    ));
+    is_clean(&object(
+        "v1",
+        "Service",
+        "name: a, namespace: beta, annotations: {note: \"see ${docs}\"}",
+        "spec: {ports: [{port: 80}], selector: {app: a}}",
+    ));
+    says(
+        &object(
+            "v1",
+            "Service",
+            "name: a, namespace: beta, annotations: {external-dns.alpha.kubernetes.io/hostname: \"${host}\"}",
+            "spec: {ports: [{port: 80}], selector: {app: a}}",
+        ),
+        &["${host}"],
+    );
+
     // A script, an image and the data of a ConfigMap decide nothing.
     is_clean(&object(
         "v1",
@@ -202,6 +243,14 @@ fn a_hook_closes_nothing() {
             "spec: {hard: {pods: \"4\"}}",
         )
     };
+    says(
+        &quota("janitor/ttl: 1h"),
+        &["ResourceQuota beta/more", "janitor/ttl"],
+    );
+    says(
+        &quota("kapp.k14s.io/noop: ''"),
+        &["ResourceQuota beta/more", "kapp.k14s.io/noop"],
+    );
     for hook in [
         "helm.sh/hook: pre-install",
         "argocd.argoproj.io/hook: PostSync",
@@ -228,6 +277,21 @@ fn an_object_within_another_is_read() {
             "kubernetes.crossplane.io/v1alpha2",
             "Object",
             format!("forProvider: {{manifest: {binding}}}"),
+        ),
+        (
+            "work.karmada.io/v1alpha1",
+            "Work",
+            format!("workload: {{manifests: [{binding}]}}"),
+        ),
+        (
+            "addon.open-cluster-management.io/v1alpha1",
+            "AddOnTemplate",
+            format!("agentSpec: {{workload: {{manifests: [{binding}]}}}}"),
+        ),
+        (
+            "capsule.clastix.io/v1beta2",
+            "GlobalTenantResource",
+            format!("resources: [{{rawItems: [{binding}]}}]"),
         ),
         (
             "hive.openshift.io/v1",

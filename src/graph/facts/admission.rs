@@ -7,7 +7,9 @@ use crate::document::TreeValue;
 use crate::graph::Origin;
 use crate::graph::admission_policy::{AdmissionPolicy, AdmissionPolicyBinding, GROUP};
 use crate::kube::ObjectId;
-use crate::kube::labels::{items, texts_under};
+use crate::kube::kinds::Scope;
+use crate::kube::labels::{Selector, items, text, texts, texts_under};
+use crate::kube::resources;
 use crate::value::Text;
 
 /// What serves the API server from within the cluster: a webhook, an aggregated API, a conversion.
@@ -17,6 +19,9 @@ pub struct WebhookService {
     pub id: ObjectId,
     /// The namespace of the Service that is asked, or of the objects that decide.
     pub namespace: Text,
+    /// The namespaces about whose objects alone it is asked; `None` if there are others, or objects of
+    /// the cluster.
+    pub only: Option<Selector>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -58,43 +63,78 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> Re
 pub fn hooks<T: TreeValue>(object: &ObjectRef, node: &T) -> Vec<WebhookService> {
     let field = |key: &str| node.member("spec")?.member(key);
 
-    let namespaces: Vec<Text> = match (&*object.id.group, &*object.id.kind) {
+    let namespaces: Vec<(Text, Option<Selector>)> = match (&*object.id.group, &*object.id.kind) {
         (GROUP, "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration") => {
             items(node.member("webhooks"))
                 .iter()
-                .filter_map(|webhook| client_namespace(webhook.member("clientConfig")?))
+                .filter_map(|webhook| {
+                    let namespace = client_namespace(webhook.member("clientConfig")?)?;
+                    Some((namespace, asked_about(webhook)))
+                })
                 .collect()
         }
         (GROUP, "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding") => {
             let params = field("paramRef").and_then(|params| params.member("namespace")?.text());
-            params.map(Text::from).into_iter().collect()
+            everywhere(params.map(Text::from))
         }
         ("apiregistration.k8s.io", "APIService") => {
             let service = node.member("spec").and_then(service_namespace);
-            service.into_iter().collect()
+            everywhere(service)
         }
         ("apiextensions.k8s.io", "CustomResourceDefinition") => {
             let webhook = field("conversion").and_then(|conversion| conversion.member("webhook"));
             let client = webhook.and_then(|webhook| webhook.member("clientConfig"));
-            client.and_then(service_namespace).into_iter().collect()
+            everywhere(client.and_then(client_namespace))
         }
         ("kyverno.io" | "policies.kyverno.io" | "externaldata.gatekeeper.sh", _) => {
             let mut urls = Vec::new();
             texts_under(node, &["url"], &mut urls);
             let named = urls.into_iter().filter_map(service_in_url);
-            named.filter(|name| *name != object.id.namespace).collect()
+            everywhere(named.filter(|name| *name != object.id.namespace))
         }
         _ => Vec::new(),
     };
 
     namespaces
         .into_iter()
-        .map(|namespace| WebhookService {
+        .map(|(namespace, only)| WebhookService {
             id: object.id.clone(),
             namespace,
+            only,
             origin: object.origin,
         })
         .collect()
+}
+
+/// Services that are asked about the objects of every namespace.
+fn everywhere(services: impl IntoIterator<Item = Text>) -> Vec<(Text, Option<Selector>)> {
+    services
+        .into_iter()
+        .map(|service| (service, None))
+        .collect()
+}
+
+/// The namespaces about whose objects a webhook is asked. Objects of the cluster are in none, so that a
+/// webhook with a rule for them is asked about more.
+fn asked_about<T: TreeValue>(webhook: &T) -> Option<Selector> {
+    let selector = Selector::of(webhook.member("namespaceSelector")?).ok()?;
+    let rules = items(webhook.member("rules"));
+    let is_namespaced = |rule: &T| {
+        if text(Some(rule), "scope").as_deref() == Some("Namespaced") {
+            return true;
+        }
+        let groups: Vec<&str> = texts(rule.member("apiGroups")).collect();
+        let mut resources = texts(rule.member("resources"));
+        !groups.is_empty()
+            && resources.all(|resource| {
+                let name = resource.split('/').next().unwrap_or(resource);
+                let scope = |group: &&str| resources::find(group, name).map(|known| known.scope);
+                groups
+                    .iter()
+                    .all(|group| scope(group) == Some(Scope::Namespaced))
+            })
+    };
+    (!selector.is_everything() && rules.iter().all(is_namespaced)).then_some(selector)
 }
 
 /// The namespace of the Service that a client configuration of a webhook names, by reference or by a

@@ -59,6 +59,14 @@ pub fn not_applied<T: TreeValue>(id: &ObjectId, node: &T, input: InputKind) -> O
         );
     }
 
+    if annotation("kapp.k14s.io/noop").is_some() {
+        return Some("kapp neither creates nor updates it (kapp.k14s.io/noop)".into());
+    }
+    let lifetime = LIFETIMES.iter().find(|key| annotation(key).is_some());
+    if let Some(key) = lifetime.filter(|_| kinds::closes(id)) {
+        return Some(format!("it is deleted after a while ({key})"));
+    }
+
     if let Some(reason) = short_lived(id, &annotation) {
         return Some(reason);
     }
@@ -99,6 +107,11 @@ const HOOKS: [(&str, &str); 3] = [
     ("argocd.argoproj.io/hook", "Argo CD"),
     ("kluctl.io/hook", "kluctl"),
 ];
+
+/// Annotations by which a tool deletes an object after a while.
+///
+/// Source: codeberg.org/hjacobs/kube-janitor.
+const LIFETIMES: [&str; 2] = ["janitor/ttl", "janitor/expires"];
 
 /// Why an object is not there for good: Argo CD skips it, or it closes something and is a hook. A
 /// hook that grants something grants it while it is there.

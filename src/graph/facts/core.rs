@@ -49,10 +49,11 @@ pub struct CloudIdentity {
 }
 
 /// Annotations that give a service account an identity of a cloud.
-const IDENTITIES: [&str; 3] = [
+const IDENTITIES: [&str; 4] = [
     "eks.amazonaws.com/role-arn",
     "iam.gke.io/gcp-service-account",
     "azure.workload.identity/client-id",
+    "pod-identity.alibabacloud.com/role-name",
 ];
 
 /// Reads an object of the core group.

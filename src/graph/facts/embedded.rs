@@ -3,7 +3,8 @@
 //!
 //! Sources: fluxcd.control-plane.io/operator/resourceset, open-cluster-management.io
 //! (ManifestWork), github.com/crossplane-contrib/provider-kubernetes, openshift/hive (SyncSet),
-//! package-operator.run, docs.k3s.io/add-ons/helm.
+//! package-operator.run, docs.k3s.io/add-ons/helm, karmada.io (Work), projectcapsule.dev
+//! (TenantResource), github.com/redhat-cop/namespace-configuration-operator, fleet.rancher.io (Bundle).
 
 use super::{Facts, ObjectRef};
 use crate::document::{TreeValue, View};
@@ -37,6 +38,21 @@ const fn wrapper(
     }
 }
 
+/// A kind that makes objects of templates, which are texts.
+const fn text_templates(group: &'static str, kind: &'static str) -> Wrapper {
+    Wrapper {
+        group,
+        kind,
+        paths: &[],
+        template: "",
+        opaque: &[(
+            &["spec", "templates"],
+            "it makes objects of templates (spec.templates)",
+        )],
+    }
+}
+
+const CAPSULE_ITEMS: &[&str] = &["spec", "resources", "rawItems"];
 const PHASES: &[&str] = &["spec", "phases", "objects", "object"];
 const TEMPLATE_PHASES: &[&str] = &["spec", "template", "spec", "phases", "objects", "object"];
 const CHART: &[(&[&str], &str)] = &[(
@@ -44,7 +60,7 @@ const CHART: &[(&[&str], &str)] = &[(
     "the objects of its chart are not among the inputs",
 )];
 
-static WRAPPERS: [Wrapper; 18] = [
+static WRAPPERS: [Wrapper; 26] = [
     Wrapper {
         group: "fluxcd.controlplane.io",
         kind: "ResourceSet",
@@ -85,6 +101,40 @@ static WRAPPERS: [Wrapper; 18] = [
         paths: &[&["spec", "object-templates", "objectDefinition"]],
         template: "{{",
         opaque: &[],
+    },
+    wrapper(
+        "addon.open-cluster-management.io",
+        "AddOnTemplate",
+        &[&["spec", "agentSpec", "workload", "manifests"]],
+    ),
+    wrapper(
+        "work.karmada.io",
+        "Work",
+        &[&["spec", "workload", "manifests"]],
+    ),
+    Wrapper {
+        group: "capsule.clastix.io",
+        kind: "GlobalTenantResource",
+        paths: &[CAPSULE_ITEMS],
+        template: "{{",
+        opaque: &[],
+    },
+    Wrapper {
+        group: "capsule.clastix.io",
+        kind: "TenantResource",
+        paths: &[CAPSULE_ITEMS],
+        template: "{{",
+        opaque: &[],
+    },
+    text_templates("redhatcop.redhat.io", "NamespaceConfig"),
+    text_templates("redhatcop.redhat.io", "GroupConfig"),
+    text_templates("redhatcop.redhat.io", "UserConfig"),
+    Wrapper {
+        group: "fleet.cattle.io",
+        kind: "Bundle",
+        paths: &[],
+        template: "",
+        opaque: &[(&["spec", "resources"], "its objects are texts within it")],
     },
     wrapper(
         "kubernetes.crossplane.io",

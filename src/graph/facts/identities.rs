@@ -3,7 +3,7 @@
 use super::{Facts, ObjectRef};
 use crate::document::{TreeValue, View};
 use crate::graph::identity::{BorrowedIdentity, IdentityAssociation, Lender};
-use crate::kube::labels::{is_true, text};
+use crate::kube::labels::{at, is_true, text};
 use crate::source::Span;
 use crate::value::Text;
 
@@ -14,6 +14,7 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bo
         return false;
     };
     let mut reader = Reader { facts, object };
+    reader.annotated_pods(node, spec);
 
     match (&*object.id.group, &*object.id.kind) {
         (
@@ -48,8 +49,35 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bo
         }
         ("iam.cnrm.cloud.google.com", "IAMPolicyMember") => {
             reader.workload_identity(spec);
+            reader.borrow(Lender::Program("Config Connector"), GRANTS, None);
             return true;
         }
+        (
+            "iam.cnrm.cloud.google.com",
+            "IAMPolicy" | "IAMPartialPolicy" | "IAMServiceAccountKey",
+        ) => {
+            reader.borrow(Lender::Program("Config Connector"), GRANTS, None);
+        }
+        ("iam.services.k8s.aws", _) => {
+            reader.borrow(
+                Lender::Program("AWS Controllers for Kubernetes"),
+                GRANTS,
+                None,
+            );
+        }
+        ("services.k8s.aws", "AdoptedResource") => {
+            let lender = Lender::Program("AWS Controllers for Kubernetes");
+            reader.borrow(lender, "takes over a resource of the cloud", None);
+        }
+        (
+            "iam.aws.m.upbound.io"
+            | "cloudplatform.gcp.m.upbound.io"
+            | "authorization.azure.m.upbound.io",
+            _,
+        ) => {
+            reader.borrow(Lender::Program("a Crossplane provider"), GRANTS, None);
+        }
+        ("gitops.kluctl.io", "KluctlDeployment") => reader.kluctl(spec),
         (group, "PodIdentityAssociation") if group.contains("eks.") => {
             reader.pod_identity(spec);
             return true;
@@ -58,6 +86,9 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bo
     }
     false
 }
+
+/// What an object of a cloud's access management does.
+const GRANTS: &str = "grants rights in the cloud";
 
 /// Text fields of a pod's or a scrape's configuration that name files of the scraper.
 const FILES: [&str; 5] = [
@@ -82,6 +113,22 @@ impl Reader<'_> {
             span,
             origin: self.object.origin,
         });
+    }
+
+    /// The role of AWS that the annotations of pods ask a proxy of the metadata service for.
+    ///
+    /// Source: github.com/jtblin/kube2iam, github.com/uswitch/kiam.
+    fn annotated_pods<T: TreeValue>(&mut self, node: &T, spec: &T) {
+        let pod = match (&*self.object.id.group, &*self.object.id.kind) {
+            ("", "Pod") => Some(node),
+            ("batch", "CronJob") => at(spec, &["jobTemplate", "spec", "template"]),
+            ("" | "apps" | "batch", _) => spec.member("template"),
+            _ => None,
+        };
+        let annotations = pod.and_then(|pod| at(pod, &["metadata", "annotations"]));
+        let role = text(annotations, "iam.amazonaws.com/role");
+        let namespace = self.object.id.namespace.clone();
+        self.associate(namespace, "iam.amazonaws.com/role of pods", role);
     }
 
     /// A source with a cloud provider, and neither an account nor a Secret of its own.
@@ -110,6 +157,16 @@ impl Reader<'_> {
             let acts = "decrypts what it applies";
             let lender = Lender::FluxController("kustomize-controller");
             self.borrow(lender, acts, decryption.span());
+        }
+    }
+
+    /// A deployment of kluctl that names no account.
+    ///
+    /// Source: kluctl.io/docs/gitops/spec/v1beta1/kluctldeployment, serviceAccountName.
+    fn kluctl<T: TreeValue>(&mut self, spec: &T) {
+        if text(Some(spec), "serviceAccountName").is_none_or(|name| name.is_empty()) {
+            let lender = Lender::Program("kluctl-controller");
+            self.borrow(lender, "applies what its source holds", None);
         }
     }
 

@@ -42,9 +42,28 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> Re
                 .memberships
                 .extend(policy_association(object, spec, spec));
         }
+        ("iamauthenticator.k8s.aws", "IAMIdentityMapping", _) => mapping(facts, object, node),
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// An identity of IAM, its user and its groups, as aws-iam-authenticator reads them of an object.
+fn mapping<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
+    let spec = node.member("spec");
+    let groups = texts(spec.and_then(|spec| spec.member("groups")));
+    let mut subjects: Vec<Subject> = groups.map(|name| Subject::Group(name.into())).collect();
+    let user = text(spec, "username").filter(|name| !name.contains("{{"));
+    subjects.extend(user.map(Subject::User));
+
+    facts.memberships.push(Membership {
+        id: object.id.clone(),
+        person: text(spec, "arn").unwrap_or_default(),
+        subjects,
+        access: Vec::new(),
+        span: spec.and_then(TreeValue::span),
+        origin: object.origin,
+    });
 }
 
 /// Whether a group is that of EKS, of ACK or of Crossplane.

@@ -2,10 +2,10 @@
 //! Rancher, rbac-manager, Kyverno's generated objects, and programs that copy Secrets.
 
 use super::{Facts, ObjectRef};
-use crate::document::TreeValue;
+use crate::document::{TreeValue, View};
 use crate::graph::indirect::{CopiedObjects, CopySource, IndirectBinding, Reach};
 use crate::graph::rbac::{Binding, Role, Subject};
-use crate::kube::labels::{Selector, at, items, text, texts};
+use crate::kube::labels::{Selector, at, items, text, texts, texts_under};
 use crate::source::Span;
 use crate::value::Text;
 
@@ -405,11 +405,12 @@ fn secret_export<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, spec: Opti
 /// Copies that the annotations of a Secret or ConfigMap ask for or allow.
 ///
 /// Source: github.com/emberstack/kubernetes-reflector, github.com/mittwald/kubernetes-replicator,
-/// config-syncer.com/docs.
+/// config-syncer.com/docs, fluxoperator.dev/docs/crd/resourceset (copyFrom).
 fn annotated_copies<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
     const REFLECTOR: &str = "reflector.v1.k8s.emberstack.com";
     const REPLICATOR: &str = "replicator.v1.mittwald.de";
     const SYNCER: &str = "kubed.appscode.com/sync";
+    const FLUX_COPY: &str = "fluxcd.controlplane.io/copyFrom";
 
     let Some(annotations) = at(node, &["metadata", "annotations"]) else {
         return;
@@ -436,6 +437,14 @@ fn annotated_copies<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &
         reaches.push(("Config Syncer", equality(selector)));
     }
 
+    // flux-operator fills the object itself.
+    if let Some((namespace, name)) = value(FLUX_COPY).and_then(|from| from.split_once('/')) {
+        let what = format!("{} {name}", object.id.kind);
+        let to = Reach::Names(vec![object.id.namespace.clone()]);
+        let way = (CopySource::Namespace(namespace.into()), to);
+        copy(facts, object, "flux-operator", what, way);
+    }
+
     for (by, to) in reaches {
         let what = format!("{} {}", object.id.kind, object.id.name);
         let from = CopySource::Namespace(object.id.namespace.clone());
@@ -453,8 +462,11 @@ fn equality(selector: &str) -> Reach {
     }
 }
 
-/// What a policy of Kyverno for the whole cluster generates: bindings, and copies.
+/// What a policy of Kyverno for the whole cluster generates: bindings, network policies, and copies.
 fn kyverno<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
+    if object.id.kind == "GeneratingPolicy" {
+        generating_policy(facts, object, node);
+    }
     for rule in items(node.member("spec").and_then(|spec| spec.member("rules"))) {
         let Some(generate) = rule.member("generate") else {
             continue;
@@ -465,6 +477,49 @@ fn kyverno<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
             generated(facts, object, target, &matched);
         }
     }
+}
+
+/// The objects that a GeneratingPolicy reads by its expressions and makes others of.
+///
+/// Source: kyverno.io/docs/policy-types/generating-policy.
+fn generating_policy<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
+    let mut expressions = Vec::new();
+    texts_under(node, &["expression"], &mut expressions);
+    let reading = expressions
+        .into_iter()
+        .filter(|text| text.contains("resource.Get(") || text.contains("resource.List("));
+    let reading: Vec<Text> = reading.map(Text::from).collect();
+
+    if !reading.is_empty() {
+        let way = (CopySource::Outside(reading), Reach::Everywhere);
+        copy(facts, object, "Kyverno", "objects", way);
+    }
+}
+
+/// Whether a network policy that is generated lets in or out more than the namespace's own pods and
+/// DNS.
+fn opens<T: TreeValue>(policy: &T) -> bool {
+    let is_dns = |rule: &T| {
+        let ports = items(rule.member("ports"));
+        let is_53 = |port: &T| match port.member("port").map(TreeValue::view) {
+            Some(View::Number(number)) => number.as_u64() == Some(53),
+            _ => false,
+        };
+        !ports.is_empty() && ports.iter().all(is_53)
+    };
+    let is_own = |rule: &T, peers: &str| {
+        let peers = items(rule.member(peers));
+        let of_namespace = |peer: &T| {
+            peer.member("namespaceSelector").is_none() && peer.member("ipBlock").is_none()
+        };
+        !peers.is_empty() && peers.iter().all(of_namespace)
+    };
+    let rules = |list: &str| items(policy.member("spec").and_then(|spec| spec.member(list)));
+
+    rules("ingress").iter().any(|rule| !is_own(rule, "from"))
+        || rules("egress")
+            .iter()
+            .any(|rule| !is_dns(rule) && !is_own(rule, "to"))
 }
 
 /// The namespaces whose creation, or whose objects, a rule of Kyverno is for.
@@ -516,6 +571,12 @@ fn generated<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, target: &T, ma
             _ => reach.clone(),
         };
         bind(facts, object, &role, subjects, reach);
+    }
+
+    if let Some(data) = target.member("data").filter(|_| kind == "NetworkPolicy")
+        && opens(data)
+    {
+        facts.other_policies.push(object.clone());
     }
 
     let mut cloned = |what: String, from: Text| {

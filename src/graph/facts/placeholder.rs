@@ -7,6 +7,7 @@ use super::applied::find_mark;
 use super::{ObjectRef, Unevaluated};
 use crate::delivery::{MarkEffect, is_engine_group};
 use crate::document::{TreeValue, View};
+use crate::graph::host::Host;
 use crate::graph::{InputKind, Origin};
 use crate::kube::{ObjectId, kinds};
 use crate::source::Span;
@@ -49,6 +50,10 @@ const FREE_IN_ENGINES: [&str; 15] = [
     "version",
 ];
 
+/// The same of definitions of resources: the schemas, with what they say of each field. What converts
+/// the objects stands beside them.
+const FREE_IN_DEFINITIONS: [&str; 1] = ["versions"];
+
 /// The same of admission policies: what a denial says.
 const FREE_IN_POLICIES: [&str; 2] = ["message", "messageExpression"];
 
@@ -65,10 +70,12 @@ struct Placeholder {
 
 /// An object of a kind that a plane reads, in which a field that decides is filled in later.
 pub fn filled_in_later<T: TreeValue>(object: &ObjectRef, node: &T) -> Option<Unevaluated> {
-    if object.origin.input != InputKind::Manifest || !kinds::is_read(&object.id) {
+    if object.origin.input != InputKind::Manifest || is_literal(node) {
         return None;
     }
-    if is_literal(node) {
+    // Kinds of ingress controllers and the like are in no table of kinds, but name hosts.
+    let names_hosts = || Host::of(&object.id, node, object.origin).is_some();
+    if !kinds::is_read(&object.id) && !names_hosts() {
         return None;
     }
 
@@ -77,6 +84,7 @@ pub fn filled_in_later<T: TreeValue>(object: &ObjectRef, node: &T) -> Option<Une
     let free: &[&str] = match group.as_str() {
         _ if makes_pods => &FREE_IN_WORKLOADS,
         "admissionregistration.k8s.io" => &FREE_IN_POLICIES,
+        "apiextensions.k8s.io" => &FREE_IN_DEFINITIONS,
         group if is_engine_group(group) => &FREE_IN_ENGINES,
         _ => &[],
     };
@@ -101,6 +109,19 @@ pub fn filled_in_later<T: TreeValue>(object: &ObjectRef, node: &T) -> Option<Une
 fn is_literal<T: TreeValue>(node: &T) -> bool {
     let metadata = node.member("metadata");
     find_mark(metadata, |effect| effect == MarkEffect::NotSubstituted).is_some()
+}
+
+/// Whether an annotation only informs people, or a tool about itself: what programs follow has the
+/// domain of the program before it.
+fn is_note(key: &str) -> bool {
+    const NOTES: [&str; 4] = [
+        "app.kubernetes.io",
+        "checksum",
+        "kubectl.kubernetes.io",
+        "meta.helm.sh",
+    ];
+    key.split_once('/')
+        .is_none_or(|(domain, _)| NOTES.contains(&domain))
 }
 
 struct Search {
@@ -144,7 +165,7 @@ impl Search {
     fn is_free(&self, key: &str, path: &[&str]) -> bool {
         let parent = path.last().copied().unwrap_or_default();
         match parent {
-            "annotations" => key.starts_with("kubectl.kubernetes.io/"),
+            "annotations" => is_note(key),
             "labels" | "matchLabels" => VERSIONS.contains(&key),
             // The parameters of a StorageClass are for its provisioner to fill in, for each claim.
             "" => ["data", "parameters", "status"].contains(&key),

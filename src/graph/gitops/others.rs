@@ -22,8 +22,9 @@ pub struct OtherSync {
 /// The kinds.
 ///
 /// Sources: cloud.google.com/kubernetes-engine/enterprise/config-sync/docs/reference;
-/// fleet.rancher.io/ref-gitrepo; carvel.dev/kapp-controller/docs; projectsveltos.github.io.
-const KINDS: [(&str, &str); 7] = [
+/// fleet.rancher.io/ref-gitrepo; carvel.dev/kapp-controller/docs; projectsveltos.github.io;
+/// operator-framework.github.io/operator-controller; open-cluster-management.io (Subscription).
+const KINDS: [(&str, &str); 9] = [
     ("configsync.gke.io", "RootSync"),
     ("fleet.cattle.io", "GitRepo"),
     ("fleet.cattle.io", "HelmOp"),
@@ -31,6 +32,8 @@ const KINDS: [(&str, &str); 7] = [
     ("packaging.carvel.dev", "PackageInstall"),
     ("config.projectsveltos.io", "ClusterProfile"),
     ("configmanagement.gke.io", "ConfigManagement"),
+    ("olm.operatorframework.io", "ClusterExtension"),
+    ("apps.open-cluster-management.io", "Subscription"),
 ];
 
 /// Fields that name what is applied.

@@ -1,7 +1,7 @@
 //! The kinds that name hosts in a field of their own: one row each.
 
 use super::pattern::Levels::{self, Many, One};
-use super::{HostUse, NamedHost};
+use super::{HostPattern, HostUse, NamedHost};
 use crate::document::TreeValue;
 use crate::kube::labels::items;
 
@@ -94,11 +94,29 @@ pub(super) fn named<'a, T: TreeValue>(group: &str, kind: &str, node: &'a T) -> V
     for field in fields {
         collect(node, field.path, &mut |host: &'a T| {
             named.extend(
-                NamedHost::new(host, field.levels).map(|host| host.used(field.used.clone())),
+                NamedHost::new(host, field.levels)
+                    .map(|host| every_host(group, host).used(field.used.clone())),
             );
         });
     }
     named
+}
+
+/// A host of Emissary-ingress is every one where it is `*`: the prefix of a Mapping decides, whichever
+/// host others name.
+///
+/// Source: emissary-ingress.dev/docs, "Mapping", hostname.
+fn every_host<'a>(group: &str, host: NamedHost<'a>) -> NamedHost<'a> {
+    match host.pattern {
+        HostPattern::Rest if group.ends_with("getambassador.io") => NamedHost {
+            pattern: HostPattern::Below {
+                domain: "".into(),
+                levels: Many,
+            },
+            ..host
+        },
+        _ => host,
+    }
 }
 
 /// Calls a function for each value that a path leads to.

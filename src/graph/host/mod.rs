@@ -99,7 +99,7 @@ impl Host {
             }
             ("route.openshift.io", "Route") => openshift(spec),
             ("traefik.io" | "traefik.containo.us", "IngressRoute" | "IngressRouteTCP") => {
-                traefik::named(spec)
+                traefik::named(&id.kind, spec)
             }
             ("cert-manager.io", "Certificate") => certificate(spec),
             (group, kind) if fields::has_field(group, kind) => fields::named(group, kind, node),

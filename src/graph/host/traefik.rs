@@ -4,10 +4,16 @@
 
 use super::{HostPattern, Levels, NamedHost, escape};
 use crate::document::TreeValue;
-use crate::kube::labels::items;
+use crate::kube::labels::{items, texts};
 
 /// The hosts of an IngressRoute.
-pub(super) fn named<T: TreeValue>(spec: Option<&T>) -> Vec<NamedHost<'_>> {
+pub(super) fn named<'a, T: TreeValue>(kind: &str, spec: Option<&'a T>) -> Vec<NamedHost<'a>> {
+    // Routers of TCP come before those of HTTP. One with entry points of its own meets none of them.
+    let entry_points = spec.and_then(|spec| spec.member("entryPoints"));
+    let is_web = |point: &str| ["web", "websecure"].contains(&point);
+    let before_http = kind == "IngressRouteTCP"
+        && (items(entry_points).is_empty() || texts(entry_points).any(is_web));
+
     let mut all = Vec::new();
     for route in items(spec.and_then(|spec| spec.member("routes"))) {
         let Some(rule) = route.member("match") else {
@@ -23,15 +29,20 @@ pub(super) fn named<T: TreeValue>(spec: Option<&T>) -> Vec<NamedHost<'_>> {
                 path: path.unwrap_or("/"),
                 ..NamedHost::of(pattern, rule.span())
             };
-            all.extend(hosts.into_iter().map(with_path));
+            let every = || HostPattern::Below {
+                domain: "".into(),
+                levels: Levels::Many,
+            };
+            let named = hosts.into_iter().map(|host| match host {
+                HostPattern::Rest if before_http => every(),
+                host => host,
+            });
+            all.extend(named.map(with_path));
 
             // Without a host it matches every one; a longer rule comes first unless it is ranked.
             if none {
                 let pattern = match ranked {
-                    true => HostPattern::Below {
-                        domain: "".into(),
-                        levels: Levels::Many,
-                    },
+                    true => every(),
                     false => HostPattern::Rest,
                 };
                 all.push(with_path(pattern));

@@ -100,12 +100,13 @@ fn conditional(
         let admitted = condition.namespaces(cluster);
         let owner = |at: &u32| cluster.namespaces[*at as usize].owner;
         users.extend(admitted.iter().filter_map(|at| match owner(at) {
-            Owner::Tenant(tenant) => fetching.contains(&tenant).then_some(tenant),
+            Owner::Tenant(tenant) => Some(tenant),
             Owner::Platform => None,
         }));
     }
 
-    if users.len() > 1 {
+    // As without conditions: a tenant that fetches has what the store holds for the others.
+    if users.len() > 1 && !users.is_disjoint(fetching) {
         let names = users
             .iter()
             .map(|tenant| cluster.tenants[*tenant as usize].name.as_str());

@@ -1,6 +1,7 @@
 use super::{Findings, named_tenant};
 use crate::diagnostic::rule;
 use crate::graph::gitops::ArgoObject;
+use crate::graph::host::HostPattern;
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, Owner};
 use crate::isolation::{Finding, tenant_of};
@@ -88,7 +89,7 @@ fn users(cluster: &Cluster, project: &ArgoObject) -> BTreeSet<u32> {
     let mut users = BTreeSet::new();
     for (tenant, at) in cluster.tenants.iter().zip(0..) {
         let sources = &project.source_namespaces;
-        let takes = |name: &Text| sources.iter().any(|pattern| glob(pattern, name));
+        let takes = |name: &Text| sources.iter().any(|pattern| is_source(pattern, name));
         if tenant.name == project.project || tenant.namespaces.iter().any(takes) {
             users.insert(at);
         }
@@ -96,6 +97,20 @@ fn users(cluster: &Cluster, project: &ArgoObject) -> BTreeSet<u32> {
     let groups = project.groups.iter().cloned().map(Subject::Group);
     users.extend(groups.filter_map(|group| cluster.holder(&group)));
     users
+}
+
+/// Whether a pattern of source namespaces matches a name: a glob, or a regular expression between
+/// slashes.
+///
+/// Source: argo-cd.readthedocs.io/en/stable/operator-manual/app-any-namespace.
+fn is_source(pattern: &str, name: &str) -> bool {
+    let inner = pattern
+        .strip_prefix('/')
+        .and_then(|rest| rest.strip_suffix('/'));
+    match inner {
+        Some(expression) => HostPattern::regex(expression).matches(name).unwrap_or(true),
+        None => glob(pattern, name),
+    }
 }
 
 /// Whether a project is the platform's, or lets one tenant deploy into its own namespaces alone.

@@ -11,7 +11,7 @@ use crate::kube::names::NAME_LABEL;
 use crate::netpol::addresses::AddressSet;
 use crate::netpol::{Direction, Peer, Port, Ports, Protocol, Rule};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A program that gives everybody who asks the data of all, unless it is told otherwise.
 struct OpenServer {
@@ -202,6 +202,12 @@ fn is_reached(reach: &Reachability<'_>, from: u32, to: u32, workload: &Workload)
 /// Sources: the instance metadata services of AWS, Azure, Google Cloud and OpenStack.
 const METADATA: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
 
+/// The same in IPv6: of AWS, and of Google Cloud.
+const METADATA_V6: [IpAddr; 2] = [
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+];
+
 /// Names the namespaces whose pods may ask for the identity of their nodes.
 fn assume_metadata(cluster: &Cluster, reach: &Reachability<'_>, out: &mut Findings<'_>) {
     let asking = owned(cluster).filter(|(at, _, namespace)| {
@@ -249,7 +255,11 @@ fn lets_to_metadata(rule: &Rule) -> bool {
     let address = rule.peers.is_empty()
         || rule.peers.iter().any(|peer| match peer {
             Peer::Pods { .. } => false,
-            Peer::Block { net, except } => AddressSet::new(net, except).has(METADATA),
+            Peer::Block { net, except } => {
+                let block = AddressSet::new(net, except);
+                let mut services = METADATA_V6.iter().chain([&METADATA]);
+                services.any(|address| block.has(*address))
+            }
         });
     port && address
 }

@@ -8,6 +8,7 @@ use super::meta::{labels, selector};
 use super::networking::{network, port_number, sloppy_address};
 use super::{Checked, RefusedBy, names};
 use crate::document::{TreeValue, View};
+use crate::kube::names::{AUDIT_VERSION_LABEL, ENFORCE_VERSION_LABEL, WARN_VERSION_LABEL};
 use crate::kube::quantity::Quantity;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -78,6 +79,28 @@ const CONFLICTS: [[&str; 2]; 2] = [
 
 /// One unit, in billionths.
 const ONE: i128 = 1_000_000_000;
+
+/// Checks the versions of Pod Security that a Namespace names, as the admission plugin does.
+///
+/// Source: k8s.io/pod-security-admission `api/helpers.go`, `ParseVersion`.
+pub(super) fn namespace<T: TreeValue>(root: &Field<'_, T>) -> Checked {
+    let metadata = root.child("metadata");
+    let labels = metadata.child("labels");
+    for key in [
+        ENFORCE_VERSION_LABEL,
+        AUDIT_VERSION_LABEL,
+        WARN_VERSION_LABEL,
+    ] {
+        let version = labels.entry(key);
+        let minor = version.text().strip_prefix("v1.");
+        let is_minor = minor.is_some_and(|minor| {
+            minor == "0" || minor.parse::<u32>().is_ok() && !minor.starts_with(['0', '+'])
+        });
+        let known = !version.is_set() || version.text() == "latest" || is_minor;
+        version.require(known, "must be `latest` or a version such as `v1.30`")?;
+    }
+    Ok(())
+}
 
 /// The amount of a field in billionths; `None` if it is absent, or too large to be compared.
 fn amount<T: TreeValue>(field: &Field<'_, T>) -> Option<i128> {

@@ -81,6 +81,7 @@ pub fn check<T: TreeValue>(id: &ObjectId, api_version: &str, object: &T) -> Opti
 /// The checks of one kind, beyond the types of its fields and its metadata.
 fn check_kind<T: TreeValue>(id: &ObjectId, root: &Field<'_, T>) -> Checked {
     match (&*id.group, &*id.kind) {
+        ("", "Namespace") => core::namespace(root),
         ("", "ResourceQuota") => core::resource_quota(root),
         ("", "LimitRange") => core::limit_range(root),
         ("", "Service") => core::service(root),
