@@ -21,7 +21,7 @@ pub use shared_subject::SHARED_SUBJECT;
 pub use wide_subject::WIDE_SUBJECT;
 
 use super::capability::BECOME_ACCOUNT;
-use super::{Finding, Findings};
+use super::{Finding, Findings, Step};
 use crate::graph::rbac::Subject;
 use crate::graph::{ACCOUNTS_OF, Cluster};
 
@@ -79,29 +79,8 @@ fn explain_subject(cluster: &Cluster, tenant: u32, subject: &Subject, finding: F
         return finding.step(driven.origin.span, text).through(subject);
     }
 
-    let people = &cluster.tenants[tenant as usize].subjects;
-    for person in people {
-        for binding in cluster
-            .rbac
-            .bindings_of(person)
-            .filter(|b| b.id.namespace == *namespace)
-        {
-            let Some(role) = cluster.rbac.role(binding) else {
-                continue;
-            };
-            if let Some(power) = BECOME_ACCOUNT
-                .iter()
-                .find(|p| p.given_by(&role.rules).is_some())
-            {
-                let text = format!(
-                    "{person} {} in `{namespace}`, and so acts as {subject} ({})",
-                    power.effect.predicate(),
-                    binding.id.called()
-                );
-                let finding = finding.step(binding.origin.span, text);
-                return finding.through(&binding.id).through(subject);
-            }
-        }
+    if let Some(step) = by_person(cluster, tenant, subject, namespace) {
+        return finding.steps([step]);
     }
 
     let account = cluster
@@ -117,4 +96,27 @@ fn explain_subject(cluster: &Cluster, tenant: u32, subject: &Subject, finding: F
             format!("whatever runs as {subject} is the tenant's own"),
         )
         .through(subject)
+}
+
+/// The step by which a person of a tenant acts as a service account of a namespace.
+fn by_person(cluster: &Cluster, tenant: u32, account: &Subject, namespace: &str) -> Option<Step> {
+    let people = cluster.tenants[tenant as usize].subjects.iter();
+    let bound = people.flat_map(|person| {
+        let bindings = cluster.rbac.bindings_of(person);
+        let here = bindings.filter(|binding| binding.id.namespace == namespace);
+        here.map(move |binding| (person, binding))
+    });
+
+    bound.into_iter().find_map(|(person, binding)| {
+        let rules = &cluster.rbac.role(binding)?.rules;
+        let mut powers = BECOME_ACCOUNT.iter();
+        let power = powers.find(|power| power.given_by(rules).is_some())?;
+        let text = format!(
+            "{person} {} in `{namespace}`, and so acts as {account} ({})",
+            power.effect.predicate(),
+            binding.id.called()
+        );
+        let step = Step::new(binding.origin.span, text);
+        Some(step.through(&binding.id).through(account))
+    })
 }
