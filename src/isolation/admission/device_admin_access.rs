@@ -70,7 +70,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 .step(
                     claim.origin.span,
                     format!("{} asks for adminAccess", claim.id.called()),
-                ),
+                )
+                .through(&claim.id),
             (None, Some((binding, role, rule))) => {
                 let (role_span, role) = role.cite(Some(rule), binding);
                 Finding::refuted(&DEVICE_ADMIN_ACCESS, span, message)

@@ -54,6 +54,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                         object.id.called()
                     ),
                 )
+                .through(&object.id)
                 .fix("remove the mark, and let nobody of the tenant write the object"),
         );
     }

@@ -54,6 +54,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             finding
                 .by(tenant)
                 .step(span, format!("{} says {what}", workload.id.called()))
+                .through(&workload.id)
                 .fix("remove it"),
         );
     }

@@ -62,6 +62,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                         hook.namespace
                     ),
                 )
+                .through(&hook.id)
                 .fix("let the platform run it, in a namespace of its own"),
         );
     }

@@ -119,6 +119,7 @@ fn tenants(cluster: &Cluster, policy: &ArgoPolicy, out: &mut Findings<'_>) {
             finding(verdict, span, message)
                 .by(tenant_name)
                 .step(span, format!("{} lets `{name}` {what}", policy.id.called()))
+                .through(&policy.id)
                 .fix("give it the applications of its own project only"),
         );
     }
@@ -148,6 +149,7 @@ fn everybody(cluster: &Cluster, policy: &ArgoPolicy, anonymous: bool, out: &mut 
     out.push(
         finding(verdict, span, message)
             .step(span, format!("{} sets policy.default", policy.id.called()))
+            .through(&policy.id)
             .fix("leave policy.default empty, and users.anonymous.enabled false"),
     );
 }

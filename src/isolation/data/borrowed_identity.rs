@@ -136,7 +136,8 @@ fn reading(cluster: &Cluster, borrowed: &BorrowedIdentity, namespace: &str) -> O
     );
     let finding = Finding::unknown(&BORROWED_IDENTITY, span, message)
         .by(tenant)
-        .step(span, format!("{called} reads {whose}"));
+        .step(span, format!("{called} reads {whose}"))
+        .through(&borrowed.id);
     Some(match tenant_of(cluster, namespace) {
         Some((_, victim)) => finding.reaching(victim),
         None => finding,

@@ -46,7 +46,8 @@ impl Claimant<'_> {
             ClaimedBy::Claim(claim) => Step::new(
                 claim.origin.span,
                 format!("{} asks for {asks}, and may be given it", claim.id.called()),
-            ),
+            )
+            .through(&claim.id),
             ClaimedBy::Right(binding) => Step::new(
                 binding.origin.span,
                 format!("{} lets it create claims of {asks}", binding.called()),

@@ -38,6 +38,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 Finding::refuted(&EXTERNAL_TRAFFIC, span, message)
                     .by(tenant)
                     .step(span, format!("externalIPs of {}", service.id.called()))
+                    .through(&service.id)
                     .fix("remove externalIPs"),
             );
         }
@@ -64,7 +65,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 out.push(
                     Finding::warning(&EXTERNAL_TRAFFIC, span, message)
                         .by(tenant)
-                        .step(span, format!("externalName of {}", service.id.called()))
+                        .step(span, format!("externalName of {}", service.id.called())).through(&service.id)
                         .fix("call the other namespace's Service by its own name, so that policies see who calls"),
                 );
             }

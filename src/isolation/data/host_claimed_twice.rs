@@ -247,6 +247,7 @@ fn served_twice(cluster: &Cluster, servers: &[(Owner, &Host)]) -> Option<Finding
             first_span,
             format!("{} {}", first.id.called(), predicate(first)),
         )
+        .through(&first.id)
         .step(
             second_span,
             format!(
@@ -255,6 +256,7 @@ fn served_twice(cluster: &Cluster, servers: &[(Owner, &Host)]) -> Option<Finding
                 predicate(second)
             ),
         )
+        .through(&second.id)
         .fix("give the host to one of them");
 
     let tenant = |owner: Owner| match owner {

@@ -251,7 +251,9 @@ fn shared_place(cluster: &Cluster, outer: &DataUse<'_>, inner: &DataUse<'_>) -> 
 
     let finding = Finding::refuted(&SHARED_VOLUME, inner.span, message)
         .step(outer.span, format!("{} is of it", outer.id.called()))
+        .through(outer.id)
         .step(inner.span, format!("{} is of it too", inner.id.called()))
+        .through(inner.id)
         .fix("give each tenant a disk of its own");
     between(cluster, &owners, finding)
 }
@@ -328,6 +330,7 @@ fn free_place(
             used.span,
             format!("{} is of the same data", used.id.called()),
         )
+        .through(used.id)
         .fix("say in its claimRef whose it is");
     let owners = [Owner::Tenant(claimant.tenant), used.owner];
     Some(between(cluster, &owners, finding.by(tenant)))
@@ -381,6 +384,7 @@ fn claimed_by_name(cluster: &Cluster, out: &mut Findings<'_>) {
 
         let finding = Finding::refuted(&SHARED_VOLUME, *second_span, message)
             .step(*first_span, format!("{} names it", first.id.called()))
+            .through(&first.id)
             .step(
                 *second_span,
                 format!(
@@ -388,6 +392,7 @@ fn claimed_by_name(cluster: &Cluster, out: &mut Findings<'_>) {
                     second.id.called()
                 ),
             )
+            .through(&second.id)
             .fix("let each tenant claim a volume of its own");
         out.push(between(cluster, &owners, finding));
     }

@@ -59,7 +59,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 
             let finding = finding
                 .by(tenant)
-                .step(span, format!("{} of {}", reference.field, sync.id.called()));
+                .step(span, format!("{} of {}", reference.field, sync.id.called()))
+                .through(&sync.id);
             let finding = match tenant_of(cluster, &reference.namespace) {
                 Some((_, victim)) => finding.reaching(victim),
                 None => finding,

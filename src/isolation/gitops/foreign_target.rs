@@ -44,7 +44,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 
         let finding = finding
             .by(tenant)
-            .step(span, format!("targetNamespace of {}", sync.id.called()));
+            .step(span, format!("targetNamespace of {}", sync.id.called()))
+            .through(&sync.id);
         let finding = match tenant_of(cluster, target) {
             Some((_, victim)) => finding.reaching(victim),
             None => finding,

@@ -32,6 +32,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             Finding::unknown(&KUBE_CONFIG, span, message)
                 .by(tenant)
                 .step(span, format!("kubeConfig of {}", sync.id.called()))
+                .through(&sync.id)
                 .fix("remove kubeConfig; let the platform apply to other clusters"),
         );
     }

@@ -84,7 +84,9 @@ fn of_tenant(sync: &Applier, tenant: &str) -> Finding {
         "{called} of tenant `{tenant}` names no service account: it applies as the controller"
     );
     let writes = format!("tenant `{tenant}` writes what {called} applies");
-    Finding::refuted(&NO_SERVICE_ACCOUNT, sync.origin.span, message).step(sync.origin.span, writes)
+    Finding::refuted(&NO_SERVICE_ACCOUNT, sync.origin.span, message)
+        .step(sync.origin.span, writes)
+        .through(&sync.id)
 }
 
 /// An object of the platform that applies what a tenant writes.
@@ -100,5 +102,7 @@ fn of_platform(sync: &Applier, tenant: &str) -> Finding {
         ),
         None => format!("{called} is tenant `{tenant}`'s by its label"),
     };
-    Finding::refuted(&NO_SERVICE_ACCOUNT, span, message).step(span, writes)
+    Finding::refuted(&NO_SERVICE_ACCOUNT, span, message)
+        .step(span, writes)
+        .through(&sync.id)
 }

@@ -41,10 +41,12 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 
         let mut finding = Finding::warning(&SHARED_DECRYPTION, first.origin.span, message);
         for sync in tenants.values().take(3) {
-            finding = finding.step(
-                sync.origin.span,
-                format!("decryption of {}", sync.id.called()),
-            );
+            finding = finding
+                .step(
+                    sync.origin.span,
+                    format!("decryption of {}", sync.id.called()),
+                )
+                .through(&sync.id);
         }
 
         out.push(finding.fix("give each tenant a key of its own"));

@@ -85,6 +85,7 @@ fn chosen(
         finding
             .by(tenant)
             .step(span, format!("{} names the address", endpoints.id.called()))
+            .through(&endpoints.id)
             .fix(FIX),
     )
 }

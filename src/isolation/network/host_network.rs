@@ -48,6 +48,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     workload.origin.span,
                     format!("{} says hostNetwork: true", workload.id.called()),
                 )
+                .through(&workload.id)
                 .fix("remove hostNetwork"),
         );
     }

@@ -55,6 +55,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 span,
                 format!("{} takes them at the level `exempt`", flow.id.called()),
             )
+            .through(&flow.id)
             .fix("choose a priority level that queues");
         out.push(match tenant {
             Some(at) => finding.by(&cluster.tenants[at as usize].name),
