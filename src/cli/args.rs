@@ -266,6 +266,9 @@ Examples:
   # Prove the objects of the live cluster of the current context
   tenantry prove --live
 
+  # Prove two clusters without a fleet; shared/ belongs to both
+  tenantry prove --also eu=clusters/eu --also us=clusters/us --also shared
+
   # Report only network findings, as Markdown
   tenantry prove --only network --format markdown
 
@@ -299,7 +302,10 @@ Examples:
   tenantry can group:shop-admins get secrets -n shop
 
   # Ask whether a service account may open a shell in a pod
-  tenantry can serviceaccount:shop:default create pods/exec -n shop")]
+  tenantry can serviceaccount:shop:default create pods/exec -n shop
+
+  # Ask what manifests grant that name no namespace, as a chart's do
+  helm template shop | tenantry can sa:shop:web get secrets -n shop --also - --manifest-namespace shop")]
     Can(CanArgs),
     /// List everybody who may do something, each with the shortest chain of grants
     #[command(after_help = "\

@@ -2,9 +2,11 @@
 
 use super::CliError;
 use super::args::AccessArgs;
+use std::collections::BTreeSet;
 use tenantry::graph::Cluster;
 use tenantry::graph::rbac::AccessRequest;
 use tenantry::isolation::question::AccessQuestion;
+use tenantry::kube::kinds::Scope;
 use tenantry::kube::resources;
 use tenantry::spec::did_you_mean_or;
 
@@ -35,7 +37,7 @@ const VERBS: [&str; 20] = [
 
 impl AccessArgs {
     /// The question that the arguments ask.
-    pub fn question(&self) -> Result<AccessQuestion<'_>, CliError> {
+    pub fn question<'a>(&'a self, clusters: &'a [Cluster]) -> Result<AccessQuestion<'a>, CliError> {
         if self.resource.starts_with('/') {
             return Ok(AccessQuestion::Path {
                 verb: &self.verb,
@@ -43,7 +45,7 @@ impl AccessArgs {
             });
         }
 
-        let resource = RequestedResource::parse(&self.resource)?;
+        let resource = RequestedResource::parse(&self.resource, clusters)?;
         Ok(AccessQuestion::Resource(AccessRequest {
             verb: &self.verb,
             group: resource.group,
@@ -54,13 +56,17 @@ impl AccessArgs {
         }))
     }
 
-    /// Checks that a cluster knows the verb and the namespace.
-    pub fn check(&self, clusters: &[Cluster]) -> Result<(), CliError> {
+    /// Checks that a cluster knows the verb and the namespace. Returns notes about a resource that no
+    /// API among the inputs has.
+    pub fn check(&self, clusters: &[Cluster]) -> Result<Vec<String>, CliError> {
         check_verb(clusters, &self.verb)?;
-        match &self.namespace {
-            Some(namespace) => check_namespace(clusters, namespace),
-            None => Ok(()),
+        if let Some(namespace) = &self.namespace {
+            check_namespace(clusters, namespace)?;
         }
+        Ok(match self.question(clusters)? {
+            AccessQuestion::Path { .. } => Vec::new(),
+            AccessQuestion::Resource(request) => resource_notes(clusters, &request),
+        })
     }
 
     /// The question as a phrase: ``get secrets in `beta` ``.
@@ -87,8 +93,9 @@ struct RequestedResource<'a> {
 
 impl<'a> RequestedResource<'a> {
     /// Reads `RESOURCE`, `RESOURCE.GROUP` or `RESOURCE/SUBRESOURCE`, with any name of the resource. A
-    /// path, such as `/metrics`, has no group.
-    fn parse(text: &'a str) -> Result<Self, CliError> {
+    /// path, such as `/metrics`, has no group. A resource without a group may be one of a
+    /// CustomResourceDefinition among the inputs.
+    fn parse(text: &'a str, clusters: &'a [Cluster]) -> Result<Self, CliError> {
         let (named, subresource) = text.split_once('/').unwrap_or((text, ""));
         let (name, group) = match named.split_once('.') {
             Some((name, group)) => (name, Some(group)),
@@ -100,10 +107,10 @@ impl<'a> RequestedResource<'a> {
             (None, Some(group)) => (group, name),
             (None, None) if text.starts_with('/') || name == "*" => ("", name),
             (None, None) => {
-                return Err(CliError::Usage(format!(
-                    "Kubernetes has no resource `{name}`; name the group of another's: \
-                     {name}.example.com"
-                )));
+                let mut defined = clusters.iter().flat_map(definitions);
+                let own = defined.find(|(plural, _)| *plural == name);
+                let (plural, group) = own.ok_or_else(|| unknown_resource(name, clusters))?;
+                (group, plural)
             }
         };
 
@@ -113,6 +120,90 @@ impl<'a> RequestedResource<'a> {
             subresource,
         })
     }
+}
+
+/// The resources of the CustomResourceDefinitions among the inputs: the plural, and the group.
+fn definitions(cluster: &Cluster) -> impl Iterator<Item = (&str, &str)> {
+    let objects = cluster.facts.objects.iter();
+    let definitions = objects.filter(|object| object.id.kind == "CustomResourceDefinition");
+    definitions.filter_map(|object| object.id.name.split_once('.'))
+}
+
+fn unknown_resource(name: &str, clusters: &[Cluster]) -> CliError {
+    let groups = resources::groups().iter();
+    let known = groups.flat_map(|group| group.resources.iter().map(|one| one.plural));
+    let defined = clusters
+        .iter()
+        .flat_map(definitions)
+        .map(|(plural, _)| plural);
+    let help = did_you_mean_or(name, known.chain(defined), || {
+        format!("name the group of another's: {name}.example.com")
+    });
+    CliError::Usage(format!("Kubernetes has no resource `{name}`: {help}"))
+}
+
+/// Says that no API among the inputs has the resource that a request names.
+fn resource_notes(clusters: &[Cluster], request: &AccessRequest<'_>) -> Vec<String> {
+    let AccessRequest {
+        group,
+        resource,
+        subresource,
+        namespace,
+        ..
+    } = *request;
+    if resource == "*" {
+        return Vec::new();
+    }
+
+    let Some(known) = resources::find_group(group) else {
+        return unknown_group(clusters, group).into_iter().collect();
+    };
+    let mut notes = Vec::new();
+    let Some(own) = resources::find(group, resource) else {
+        let plurals = known.resources.iter().map(|one| one.plural);
+        let help = did_you_mean_or(resource, plurals, || "no request can ask for it".to_owned());
+        notes.push(format!(
+            "the API group `{group}` has no resource `{resource}`: {help}"
+        ));
+        return notes;
+    };
+
+    if !resources::may_be_served(group, resource, subresource) {
+        let all = own.subresources.iter().copied();
+        let help = did_you_mean_or(subresource, all, || "no request can ask for it".to_owned());
+        notes.push(format!(
+            "{resource} have no subresource `{subresource}`: {help}"
+        ));
+    }
+    if own.scope == Scope::Cluster && !namespace.is_empty() {
+        notes.push(format!(
+            "{resource} are in no namespace: ask without -n about the whole cluster"
+        ));
+    }
+    notes
+}
+
+/// Says that no input knows an API group of another than Kubernetes.
+fn unknown_group(clusters: &[Cluster], group: &str) -> Option<String> {
+    let of_roles = clusters.iter().flat_map(|one| one.rbac.roles.values());
+    let of_roles = of_roles.flat_map(|role| role.rules.iter());
+    let of_roles = of_roles.flat_map(|rule| rule.groups.iter().map(|group| group.as_str()));
+    let of_objects = clusters.iter().flat_map(|one| one.facts.objects.iter());
+    let of_objects = of_objects.map(|object| object.id.group.as_str());
+    let defined = clusters
+        .iter()
+        .flat_map(definitions)
+        .map(|(_, group)| group);
+
+    let known: BTreeSet<&str> = of_roles.chain(of_objects).chain(defined).collect();
+    if known.contains(group) {
+        return None;
+    }
+    let of_kubernetes = resources::groups().iter().map(|group| group.name);
+    let help = did_you_mean_or(group, known.into_iter().chain(of_kubernetes), || {
+        "no role and no object names it".to_owned()
+    });
+    Some(format!("the inputs have no API group `{group}`: {help}"))
 }
 
 /// Checks that Kubernetes, or a role of the inputs, knows the verb.
@@ -144,7 +235,10 @@ fn check_namespace(clusters: &[Cluster], namespace: &str) -> Result<(), CliError
     if clusters.iter().any(may_have) {
         return Ok(());
     }
+    let known = clusters.iter().flat_map(|cluster| &cluster.namespaces);
+    let known = known.map(|one| one.name.as_str());
+    let help = did_you_mean_or(namespace, known, || "give it with --also".to_owned());
     Err(CliError::Usage(format!(
-        "there is no namespace `{namespace}` among the inputs"
+        "there is no namespace `{namespace}` among the inputs: {help}"
     )))
 }

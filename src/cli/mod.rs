@@ -5,6 +5,7 @@ mod api_server;
 mod args;
 mod asked;
 mod commands;
+mod concerned;
 mod files;
 #[cfg(feature = "git")]
 mod git;

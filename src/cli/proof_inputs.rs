@@ -2,6 +2,7 @@
 //! and snapshots that the arguments name.
 
 use super::args::{Cli, ExtraArgs};
+use super::concerned::{Question, grantees, holders, leaves_namespaces, may_be_refused, owners};
 #[cfg(feature = "git")]
 use super::files::Store;
 use super::files::{DiskStore, FileContent, read_all};
@@ -18,12 +19,11 @@ use std::io::Read;
 use std::path::Path;
 use tenantry::bundle::{ClusterBundle, RenderedObject};
 use tenantry::diagnostic::{Diagnostic, Scope};
-use tenantry::graph::rbac::Subject;
-use tenantry::graph::{self, Cluster, ClusterObjects, InputKind, NOT_READ};
+use tenantry::graph::{self, Cluster, ClusterObjects, NOT_READ};
 use tenantry::isolation::Step;
 use tenantry::source::{MAX_MANIFEST_BYTES, Source, SourceId, SourceMap, parent};
 use tenantry::spec::FleetDoc;
-use tenantry::tenancy::{self, ProofWaiver, model::Tenant};
+use tenantry::tenancy::{self, ProofWaiver};
 
 /// The largest snapshot that is read, in bytes.
 const MAX_SNAPSHOT: u64 = 1 << 30;
@@ -47,14 +47,6 @@ pub struct ProofInputs {
     pub findings: Vec<Diagnostic>,
     /// The waivers of rules of the proof.
     pub waivers: Vec<ProofWaiver>,
-}
-
-/// The subject of a question.
-pub enum Question<'a> {
-    /// Packets between some namespaces.
-    Packets(Vec<&'a str>),
-    /// Grants in a namespace, and who has them.
-    Grants(&'a str),
 }
 
 /// Reads the fleet, if there is one, and the other inputs that the arguments name.
@@ -197,11 +189,14 @@ fn read_concerned(
 
     let mut tenants = match question {
         Question::Packets(namespaces) => owners(&session, namespaces.iter().copied()),
-        Question::Grants(namespace) => owners(&session, [*namespace]),
+        Question::Grants { namespace, .. } => owners(&session, [*namespace]),
     };
 
     if tenants.is_empty() {
         return Ok(None);
+    }
+    if let Question::Grants { subject, .. } = question {
+        tenants.extend(holders(&session, subject));
     }
     refuse_without_fleet(beside)?;
     let files = given.insert(GivenFiles::read(cli, beside)?);
@@ -214,7 +209,8 @@ fn read_concerned(
 
         let more = match question {
             Question::Packets(_) => BTreeSet::new(),
-            Question::Grants(_) => match grantees(&session, &inputs) {
+            Question::Grants { .. } if leaves_namespaces(&inputs) => return Ok(None),
+            Question::Grants { .. } => match grantees(&session, &inputs) {
                 Some(more) => more,
                 None => return Ok(None),
             },
@@ -226,21 +222,6 @@ fn read_concerned(
         tenants.extend(more);
         session.sources = inputs.sources;
     }
-}
-
-/// Whether rendering may refuse a tenant for its own files, templates or requirements. A refused
-/// tenant makes every answer unknown, so all tenants have to be rendered.
-fn may_be_refused(session: &Session) -> bool {
-    let has_requirements = |tenant: &Tenant| tenant.on.iter().any(|on| !on.requires.is_empty());
-
-    session.own_templates
-        || !session.manifests.is_empty()
-        || session
-            .resolved
-            .tenancy
-            .tenants
-            .iter()
-            .any(has_requirements)
 }
 
 /// Reads manifests that no fleet describes: one cluster, or each that an argument names.
@@ -302,56 +283,6 @@ fn clusters_without_fleet<'e>(
         true => vec![None],
         false => chosen.map(Some).collect(),
     })
-}
-
-/// The tenants that declare one of these namespaces.
-fn owners<'a>(
-    session: &Session,
-    namespaces: impl IntoIterator<Item = &'a str>,
-) -> BTreeSet<String> {
-    let namespaces: BTreeSet<&str> = namespaces.into_iter().collect();
-    let declares_one = |tenant: &&Tenant| {
-        let mut declared = tenant.on.iter().flat_map(|on| &on.namespaces);
-        declared.any(|namespace| namespaces.contains(namespace.name.as_str()))
-    };
-
-    session
-        .resolved
-        .tenancy
-        .tenants
-        .iter()
-        .filter(declares_one)
-        .map(|tenant| tenant.name.value.clone())
-        .collect()
-}
-
-/// The tenants whose service accounts are granted something; `None` if that may be any tenant.
-///
-/// Every subject that acts as a service account has a grant in the account's namespace, or in the
-/// whole cluster.
-fn grantees(session: &Session, inputs: &ProofInputs) -> Option<BTreeSet<String>> {
-    let subjects = inputs
-        .clusters
-        .iter()
-        .flat_map(|cluster| &cluster.rbac.bindings)
-        .filter(|binding| binding.origin.input != InputKind::Builtin)
-        .flat_map(|binding| &binding.subjects);
-
-    let mut namespaces = BTreeSet::new();
-    for (subject, _) in subjects {
-        match subject {
-            Subject::ServiceAccount(namespace, _) => _ = namespaces.insert(namespace.as_str()),
-            Subject::Group(name) => match name.strip_prefix("system:serviceaccounts") {
-                Some("") => return None,
-                Some(namespace) => _ = namespaces.insert(namespace.trim_start_matches(':')),
-                None if name == "system:authenticated" => return None,
-                None => {}
-            },
-            Subject::User(_) => {}
-        }
-    }
-
-    Some(owners(session, namespaces))
 }
 
 /// Builds the clusters of rendered bundles and extra inputs. `concerned` names the tenants that were

@@ -6,10 +6,15 @@
 //! .../authentication (impersonation) and .../certificate-signing-requests; the attacks of
 //! DataDog/KubeHound and of ReversecLabs/IceKube.
 
+mod doubts;
 mod held;
+mod people;
+mod powers;
 mod ways;
 
+pub use doubts::{Doubt, doubts};
 pub use held::HeldGrants;
+pub use powers::Powers;
 pub use ways::{CertificatePowers, Directory, Target, Way, certified, ways};
 
 use super::Step;
@@ -104,7 +109,7 @@ impl<'a> Identities<'a> {
 
     /// Adds the identities that one can take.
     pub fn follow(&mut self, from: &Identity, grants: &HeldGrants<'a>) {
-        for way in ways(&self.directory, grants) {
+        for way in ways(&self.directory, &from.subject, grants) {
             if !self.used.insert(way.target.clone()) {
                 continue;
             }

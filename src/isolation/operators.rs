@@ -95,7 +95,7 @@ const WRITE: [&str; 3] = ["create", "update", "patch"];
 
 impl OperatorKind {
     /// The resources of the row that a rule lets a subject write. `wild` counts rules for every group.
-    fn written_by(&self, rule: &PolicyRule, wild: bool) -> Vec<&'static str> {
+    pub fn written_by(&self, rule: &PolicyRule, wild: bool) -> Vec<&'static str> {
         let groups = rule.groups.iter();
         let named = groups.filter(|group| self.is_of(group) || wild && *group == "*");
         if named.count() == 0 {

@@ -1,6 +1,11 @@
 //! Answers one question at a time: whether a subject may do something, itself or as an account that
 //! it can become.
 
+mod answer;
+mod refusal;
+
+pub use answer::answer;
+
 use super::escalation::{HeldGrants, Identities};
 use super::{Step, at};
 use crate::graph::Cluster;
@@ -35,7 +40,7 @@ pub struct Answer {
     pub word: Word,
     /// The reason in short; may be empty.
     pub summary: String,
-    /// The reasons: what lets, or what is missing. There is at least one.
+    /// The reasons: what lets, or what is missing. If there is none, the summary is the reason.
     pub steps: Vec<Step>,
 }
 
@@ -70,6 +75,38 @@ pub enum AccessQuestion<'a> {
         /// The path.
         path: &'a str,
     },
+}
+
+impl AccessQuestion<'_> {
+    /// The namespace; empty for the whole cluster.
+    pub const fn namespace(&self) -> &str {
+        match self {
+            Self::Resource(request) => request.namespace,
+            Self::Path { .. } => "",
+        }
+    }
+
+    /// The question as a phrase: ``get secrets in `shop` ``.
+    pub fn phrase(&self) -> String {
+        let request = match self {
+            Self::Path { verb, path } => return format!("{verb} {path}"),
+            Self::Resource(request) => request,
+        };
+        let mut text = format!("{} {}", request.verb, request.resource);
+        if !request.group.is_empty() {
+            text = format!("{text}.{}", request.group);
+        }
+        if !request.subresource.is_empty() {
+            text = format!("{text}/{}", request.subresource);
+        }
+        if !request.name.is_empty() {
+            text = format!("{text} `{}`", request.name);
+        }
+        match request.namespace {
+            "" => format!("{text} in the whole cluster"),
+            namespace => format!("{text} in `{namespace}`"),
+        }
+    }
 }
 
 /// A chain by which a subject may do something.

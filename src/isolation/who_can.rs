@@ -135,7 +135,7 @@ impl<'a, 'q> Graph<'a, 'q> {
         let powers = CertificatePowers::of(&grants);
         Node {
             goal: allowed(self.cluster, subject, &grants, self.question),
-            targets: ways(&self.directory, &grants)
+            targets: ways(&self.directory, subject, &grants)
                 .into_iter()
                 .map(|way| way.target)
                 .collect(),
@@ -234,7 +234,7 @@ impl<'a, 'q> Graph<'a, 'q> {
         let grants = HeldGrants::of(self.cluster, from);
         let mut targets = self.directory.targets_with(to);
         targets.push(Target::One(to.clone()));
-        let ways = ways(&self.directory, &grants);
+        let ways = ways(&self.directory, from, &grants);
         let way = ways.iter().find(|way| targets.contains(&way.target));
         way.map_or_else(Vec::new, |way| way.steps(to))
     }

@@ -8,6 +8,7 @@ mod artifacts;
 mod attacker;
 mod authorizer;
 mod can_reach;
+mod can_reasons;
 mod catalog;
 mod check;
 mod commit;

@@ -16,6 +16,9 @@ pub struct AccessArgs {
     /// Ask about this namespace [default: the resources of the whole cluster]
     #[arg(short, long, value_name = "NAME")]
     pub namespace: Option<String>,
+    /// Place manifests of --also that name no namespace in this one, as `kubectl apply -n` does
+    #[arg(long, value_name = "NAME")]
+    pub manifest_namespace: Option<String>,
 }
 
 /// Flags of `can`.

@@ -1,45 +1,53 @@
 //! `can`: whether a subject may do something.
 
 use crate::cli::args::{CanArgs, Cli, ReportFormat};
-use crate::cli::proof_inputs::{self, Question};
+use crate::cli::concerned::Question;
+use crate::cli::proof_inputs;
 use crate::cli::{CliError, Outcome, output};
 use tenantry::graph::Cluster;
 use tenantry::graph::rbac::Subject;
-use tenantry::isolation::Step;
-use tenantry::isolation::question::{self, AccessChain};
+use tenantry::isolation::question::{self, Answer, Word};
 use tenantry::report::mermaid::{Flowchart, Vertex};
 use tenantry::source::SourceMap;
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &CanArgs) -> Result<Outcome, CliError> {
+    let subject = Subject::parse(&args.subject).map_err(CliError::Usage)?;
+    let beside = args
+        .beside
+        .in_namespace(args.access.manifest_namespace.as_ref());
     // Without a namespace, the grants of every tenant can decide.
     let inputs = match &args.access.namespace {
-        Some(namespace) => proof_inputs::read_for(cli, &args.beside, &Question::Grants(namespace))?,
-        None => proof_inputs::read(cli, &args.beside)?,
+        Some(namespace) => {
+            let subject = &subject;
+            let question = Question::Grants { namespace, subject };
+            proof_inputs::read_for(cli, &beside, &question)?
+        }
+        None => proof_inputs::read(cli, &beside)?,
     };
 
-    let subject = Subject::parse(&args.subject).map_err(CliError::Usage)?;
-    let question = args.access.question()?;
-    args.access.check(&inputs.clusters)?;
+    let question = args.access.question(&inputs.clusters)?;
+    for note in args.access.check(&inputs.clusters)? {
+        output::err(&format!("note: {note}\n"));
+    }
 
     let clusters = inputs.clusters.iter();
-    let answers: Vec<Option<AccessChain>> = clusters
-        .map(|cluster| question::can(cluster, &subject, &question, args.direct))
+    let answers: Vec<Answer> = clusters
+        .map(|cluster| question::answer(cluster, &subject, &question, args.direct))
         .collect();
-    let is_allowed = answers.iter().any(Option::is_some);
+    let is_allowed = answers.iter().any(|answer| answer.word == Word::Yes);
 
     output::each(cli, |target| {
         let answered = inputs.clusters.iter().zip(&answers);
         match target.format {
             ReportFormat::Mermaid => {
                 let mut chart = Flowchart::new(&inputs.sources);
-                for (cluster, chain) in answered {
+                for (cluster, answer) in answered {
                     chart.cluster(&cluster.name);
-                    let steps = chain.iter().map(|chain| &chain.steps[..]);
-                    steps.for_each(|steps| {
+                    if answer.word == Word::Yes {
                         let goal = Vertex::goal(&args.access.phrase());
-                        chart.add(Vertex::principal(&subject), steps, goal, "");
-                    });
+                        chart.add(Vertex::principal(&subject), &answer.steps, goal, "");
+                    }
                 }
                 chart.text()
             }
@@ -49,7 +57,7 @@ pub fn run(cli: &Cli, args: &CanArgs) -> Result<Outcome, CliError> {
             | ReportFormat::Sarif
             | ReportFormat::Markdown
             | ReportFormat::Junit => answered
-                .map(|(cluster, chain)| text(&inputs.sources, cluster, &subject, chain.as_ref()))
+                .map(|(cluster, answer)| text(&inputs.sources, cluster, answer))
                 .collect(),
         }
     })?;
@@ -57,26 +65,7 @@ pub fn run(cli: &Cli, args: &CanArgs) -> Result<Outcome, CliError> {
 }
 
 /// The answer of one cluster, with its steps.
-fn text(
-    sources: &SourceMap,
-    cluster: &Cluster,
-    subject: &Subject,
-    chain: Option<&AccessChain>,
-) -> String {
-    let said = |word: &str| format!("{}: {word}\n", cluster.name);
-
-    match chain {
-        Some(chain) => said("yes") + &proof_inputs::steps_text(sources, &chain.steps),
-        None if !cluster.unread_inputs.is_empty() => {
-            let unread = cluster.unread_inputs.iter().take(5);
-            let unread: Vec<_> = unread
-                .map(|finding| Step::new(finding.span, finding.message.clone()))
-                .collect();
-            said("unknown: nothing that was read allows it, and not everything could be read")
-                + &proof_inputs::steps_text(sources, &unread)
-        }
-        None => said(&format!(
-            "no: nothing that {subject} is bound to allows that"
-        )),
-    }
+fn text(sources: &SourceMap, cluster: &Cluster, answer: &Answer) -> String {
+    let line = format!("{}: {}\n", cluster.name, answer.line());
+    line + &proof_inputs::steps_text(sources, &answer.steps)
 }

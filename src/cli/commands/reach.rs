@@ -1,7 +1,8 @@
 //! `reach`: whether pods can send to others.
 
 use crate::cli::args::{Cli, ReachArgs};
-use crate::cli::proof_inputs::{self, Question};
+use crate::cli::concerned::Question;
+use crate::cli::proof_inputs;
 use crate::cli::{CliError, Outcome, output};
 use tenantry::isolation::connection::{self, named_namespace, names_address};
 use tenantry::isolation::question::Word;

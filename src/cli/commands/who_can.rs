@@ -9,9 +9,14 @@ use tenantry::report::access::{ClusterAccess, WhoCanReport};
 
 /// Runs the command. The exit code is 1 if not everything could be read.
 pub fn run(cli: &Cli, args: &WhoCanArgs) -> Result<Outcome, CliError> {
-    let inputs = proof_inputs::read(cli, &args.beside)?;
-    let question = args.access.question()?;
-    args.access.check(&inputs.clusters)?;
+    let beside = args
+        .beside
+        .in_namespace(args.access.manifest_namespace.as_ref());
+    let inputs = proof_inputs::read(cli, &beside)?;
+    let question = args.access.question(&inputs.clusters)?;
+    for note in args.access.check(&inputs.clusters)? {
+        output::err(&format!("note: {note}\n"));
+    }
 
     let clusters = inputs.clusters.iter();
     let report = WhoCanReport {

@@ -296,7 +296,8 @@ fn account_refs<T: TreeValue>(node: &T, found: &mut Vec<(Text, Text, Option<Span
             for (key, value) in entries.iter().map(T::split) {
                 let namespace = text(Some(value), "namespace");
                 match (key, namespace, text(Some(value), "name")) {
-                    ("serviceAccountRef", Some(namespace), Some(name)) => {
+                    // The provider of Kubernetes names it without `Ref`.
+                    ("serviceAccountRef" | "serviceAccount", Some(namespace), Some(name)) => {
                         found.push((namespace, name, value.span()));
                     }
                     _ => account_refs(value, found),

@@ -2,6 +2,8 @@
 //! subjects that are not listed one by one: there may be many ways to all accounts.
 
 use super::held::{HeldGrant, HeldGrants, HeldRule, Level, Reach};
+use super::people::standins;
+use super::powers::{Powers, Whom};
 use super::{
     APPROVAL, APPROVE, CLIENT_SIGNERS, CREATE_SECRETS, IMPERSONATE_ACCOUNTS, IMPERSONATE_GROUPS,
     IMPERSONATE_USERS, MASTERS, READ_SECRETS, REQUEST,
@@ -37,23 +39,42 @@ pub enum Target {
 pub struct Way<'g, 'a> {
     /// Whom it leads to.
     pub target: Target,
-    grant: &'g HeldGrant<'a>,
-    /// What the identity does, as a predicate.
-    what: String,
-    /// Whether it does so in the namespace of an account.
-    in_namespace: bool,
+    by: Means<'g, 'a>,
+}
+
+/// What an identity acts as others by.
+#[derive(Clone, Debug)]
+enum Means<'g, 'a> {
+    /// A grant.
+    Grant {
+        grant: &'g HeldGrant<'a>,
+        /// What the identity does, as a predicate.
+        what: String,
+        /// Whether it does so in the namespace of an account.
+        in_namespace: bool,
+    },
+    /// An object that says that it is the other.
+    Object(Step),
 }
 
 impl Way<'_, '_> {
     /// The steps by which the identity acts as one of the targets.
     pub fn steps(&self, taken: &Subject) -> Vec<Step> {
-        let what = match taken {
-            Subject::ServiceAccount(namespace, _) if self.in_namespace => {
-                format!("{} in `{namespace}`", self.what)
-            }
-            _ => self.what.clone(),
+        let (grant, what, in_namespace) = match &self.by {
+            Means::Object(step) => return acting_as(vec![step.clone()], ",", taken),
+            Means::Grant {
+                grant,
+                what,
+                in_namespace,
+            } => (grant, what, *in_namespace),
         };
-        acting_as(self.grant.how(&what), ",", taken)
+        let what = match taken {
+            Subject::ServiceAccount(namespace, _) if in_namespace => {
+                format!("{what} in `{namespace}`")
+            }
+            _ => what.clone(),
+        };
+        acting_as(grant.how(&what), ",", taken)
     }
 }
 
@@ -74,6 +95,7 @@ pub struct Directory<'a> {
     accounts: BTreeMap<Text, BTreeSet<Text>>,
     /// The Secrets that hold tokens, by namespace.
     tokens: BTreeMap<&'a Text, Vec<&'a TokenSecret>>,
+    powers: Powers<'a>,
 }
 
 impl<'a> Directory<'a> {
@@ -100,7 +122,13 @@ impl<'a> Directory<'a> {
             cluster,
             accounts,
             tokens,
+            powers: Powers::new(cluster),
         }
+    }
+
+    /// What decides which powers a right gives.
+    pub const fn powers(&self) -> &Powers<'a> {
+        &self.powers
     }
 
     /// Every subject that is bound, is a service account, is one of a tenant's, or is named by a role
@@ -246,7 +274,11 @@ pub fn certified(asks: &[Step], approves: &[Step], taken: &Subject) -> Vec<Step>
 
 /// Lists the ways that some grants give an identity, but for client certificates. Of several ways to
 /// one target only the first counts.
-pub fn ways<'g, 'a>(directory: &Directory<'a>, grants: &'g HeldGrants<'a>) -> Vec<Way<'g, 'a>> {
+pub fn ways<'g, 'a>(
+    directory: &Directory<'a>,
+    subject: &Subject,
+    grants: &'g HeldGrants<'a>,
+) -> Vec<Way<'g, 'a>> {
     let mut ways = Ways {
         directory,
         grants,
@@ -257,6 +289,20 @@ pub fn ways<'g, 'a>(directory: &Directory<'a>, grants: &'g HeldGrants<'a>) -> Ve
         ways.become_accounts(&level);
         ways.read_tokens(&level);
         ways.impersonate(&level);
+    }
+    for power in directory.powers.of(grants) {
+        let target = match power.whom {
+            Whom::Accounts => Target::Accounts,
+            Whom::One(subject) => Target::One(subject),
+        };
+        ways.add(power.grant, target, &power.what, false);
+    }
+    for standin in standins(directory.cluster, subject) {
+        let target = Target::One(standin.subject);
+        if ways.known.insert(target.clone()) {
+            let by = Means::Object(standin.step);
+            ways.all.push(Way { target, by });
+        }
     }
     ways.all
 }
@@ -274,9 +320,11 @@ impl<'g> Ways<'_, 'g, '_> {
         if self.known.insert(target.clone()) {
             self.all.push(Way {
                 target,
-                grant: &self.grants.all[grant],
-                what: what.to_owned(),
-                in_namespace,
+                by: Means::Grant {
+                    grant: &self.grants.all[grant],
+                    what: what.to_owned(),
+                    in_namespace,
+                },
             });
         }
     }

@@ -1,0 +1,130 @@
+//! The answer whether a subject may do something, always with its reasons.
+
+use super::refusal::{refusal, undefined_roles};
+use super::{AccessQuestion, Answer, Word, can, granted};
+use crate::graph::Cluster;
+use crate::graph::rbac::Subject;
+use crate::isolation::escalation::{Doubt, Identities, Powers, doubts};
+use crate::isolation::{MAX_NAMES, Step};
+
+/// Most steps of an answer that is not known.
+const MAX_REASONS: usize = 5;
+
+/// Answers whether a subject may do something.
+///
+/// A `no` has the nearest grants as its steps, and the conditions that it rests on. Its summary says
+/// what is missing. With `direct`, only what is granted to the subject and its implicit groups counts.
+pub fn answer(
+    cluster: &Cluster,
+    subject: &Subject,
+    question: &AccessQuestion<'_>,
+    direct: bool,
+) -> Answer {
+    if let Some(chain) = can(cluster, subject, question, direct) {
+        return Answer::new(Word::Yes, String::new(), chain.steps);
+    }
+    if !cluster.unread_inputs.is_empty() {
+        let unread = cluster.unread_inputs.iter().take(MAX_REASONS);
+        let steps = unread.map(|finding| Step::new(finding.span, finding.message.clone()));
+        let summary = "nothing that was read allows it, and not everything could be read";
+        return Answer::new(Word::Unknown, summary.to_owned(), steps.collect());
+    }
+
+    let open = match direct {
+        true => Open::direct(cluster, subject, question),
+        false => Open::new(cluster, subject, question),
+    };
+    if !open.questions.is_empty() {
+        let mut steps = open.questions;
+        steps.truncate(MAX_REASONS);
+        let summary = "the inputs do not say what these give";
+        return Answer::new(Word::Unknown, summary.to_owned(), steps);
+    }
+
+    let refusal = refusal(cluster, subject, question);
+    let mut steps = refusal.nearest;
+    steps.extend(open.conditions);
+    Answer::new(Word::No, refusal.summary, steps)
+}
+
+/// What a `no` leaves open.
+#[derive(Default)]
+struct Open {
+    /// Ways that the inputs show, and whose rights they do not say.
+    questions: Vec<Step>,
+    /// Ways that are open only if an assumption does not hold.
+    conditions: Vec<Step>,
+}
+
+impl Open {
+    fn direct(cluster: &Cluster, subject: &Subject, question: &AccessQuestion<'_>) -> Self {
+        Self {
+            questions: undefined_roles(cluster, subject, question.namespace()),
+            conditions: Vec::new(),
+        }
+    }
+
+    /// Looks at each identity that a subject can take.
+    fn new(cluster: &Cluster, subject: &Subject, question: &AccessQuestion<'_>) -> Self {
+        let mut open = Self::default();
+        let mut identities = Identities::new(cluster, subject);
+        let powers = Powers::new(cluster);
+        while let Some((identity, grants)) = identities.next_identity() {
+            let undefined = undefined_roles(cluster, &identity.subject, question.namespace());
+            if !undefined.is_empty() {
+                open.questions.extend(identity.steps.clone());
+                open.questions.extend(undefined);
+            }
+            for Doubt { step, is_shown } in doubts(&powers, &identity.subject, &grants) {
+                match is_shown {
+                    true => {
+                        open.questions.extend(identity.steps.clone());
+                        open.questions.push(step);
+                    }
+                    false => open.conditions.push(conditional(step)),
+                }
+            }
+            identities.follow(&identity, &grants);
+        }
+
+        open.conditions.truncate(MAX_NAMES);
+        open.conditions
+            .extend(by_repository(cluster, subject, question));
+        open
+    }
+}
+
+/// Says of a way that the answer rests on it.
+fn conditional(step: Step) -> Step {
+    Step {
+        text: format!("this rests on operators: {}", step.text),
+        ..step
+    }
+}
+
+/// The accounts that apply what the tenants of a subject write, and that may do what is asked: whether
+/// the subject writes the repository, no input says.
+fn by_repository(cluster: &Cluster, subject: &Subject, question: &AccessQuestion<'_>) -> Vec<Step> {
+    if matches!(subject, Subject::ServiceAccount(..)) {
+        return Vec::new();
+    }
+    let tenants: Vec<u32> = cluster.holders(subject).collect();
+    let appliers = cluster.facts.gitops.appliers.iter().enumerate();
+
+    let written = appliers.filter(|(at, _)| {
+        let writers = cluster.principals().writers(*at);
+        writers.iter().any(|writer| tenants.contains(writer))
+    });
+    let may = written.filter_map(|(_, applier)| {
+        let name = applier.account.clone()?;
+        let account = Subject::ServiceAccount(applier.id.namespace.clone(), name);
+        granted(cluster, &account, question)?;
+        let text = format!(
+            "this holds if {subject} does not write the source of {}, which applies as {account}: it \
+             may",
+            applier.id.called()
+        );
+        Some(Step::new(applier.origin.span, text))
+    });
+    may.take(MAX_NAMES).collect()
+}

@@ -1,0 +1,449 @@
+//! `can`: the reasons of each answer, and the ways to act as others that the proof knows.
+
+use crate::isolation::{base, cluster};
+use crate::support::{Sandbox, fixture, root};
+use std::fmt::Write;
+use tenantry::graph::rbac::{AccessRequest, Subject};
+use tenantry::isolation::question::{self, AccessQuestion, Word};
+
+/// Asks about a resource of the core group.
+fn ask<'a>(verb: &'a str, resource: &'a str, namespace: &'a str) -> AccessQuestion<'a> {
+    AccessQuestion::Resource(AccessRequest {
+        verb,
+        resource,
+        namespace,
+        ..AccessRequest::default()
+    })
+}
+
+/// What the chain of a finding says of a bad case, as a question.
+struct Chain {
+    fixture: &'static str,
+    subject: &'static str,
+    /// The verb, the resource and the namespace.
+    asks: [&'static str; 3],
+}
+
+const fn chain(fixture: &'static str, subject: &'static str, asks: [&'static str; 3]) -> Chain {
+    Chain {
+        fixture,
+        subject,
+        asks,
+    }
+}
+
+/// One for each rule of the api plane.
+const CHAINS: [Chain; 9] = [
+    chain(
+        "argo-cd-policy",
+        "group:blue-admins",
+        ["get", "secrets", "green"],
+    ),
+    chain(
+        "cluster-binding",
+        "group:blue-admins",
+        ["list", "pods", "green"],
+    ),
+    chain(
+        "cross-tenant-binding",
+        "sa:blue:app",
+        ["get", "secrets", "green"],
+    ),
+    chain(
+        "dangling-role",
+        "group:blue-admins",
+        ["delete", "services", "blue"],
+    ),
+    chain(
+        "lost-subject",
+        "sa:team-that-left:ci",
+        ["list", "pods", "blue"],
+    ),
+    chain(
+        "operator-kind",
+        "group:blue-admins",
+        ["get", "secrets", "green"],
+    ),
+    chain(
+        "shared-membership",
+        "user:arn:aws:iam::1:role/developers",
+        ["list", "pods", "green"],
+    ),
+    chain("shared-subject", "group:webops", ["list", "pods", "green"]),
+    chain("wide-subject", "user:somebody", ["list", "pods", "green"]),
+];
+
+#[test]
+fn what_a_finding_of_the_api_plane_says_is_not_denied() {
+    let folders = std::fs::read_dir(root().join("fixtures/isolation/rules")).expect("fixtures");
+    let names = folders.map(|folder| folder.expect("a folder").file_name());
+    let of_api = names.filter(|name| name.to_string_lossy().starts_with("api-"));
+    assert_eq!(
+        of_api.count(),
+        CHAINS.len(),
+        "a chain for each rule of the api plane"
+    );
+
+    for chain in &CHAINS {
+        let case = fixture(&format!(
+            "isolation/rules/api-{}/bad/objects.yaml",
+            chain.fixture
+        ));
+        let (_, cluster) = cluster(&[base(), ("case.yaml".into(), case)]);
+        let subject = Subject::parse(chain.subject).expect("a subject");
+        let [verb, resource, namespace] = chain.asks;
+        let answer = question::answer(&cluster, &subject, &ask(verb, resource, namespace), false);
+        assert_ne!(answer.word, Word::No, "{}: {answer:?}", chain.fixture);
+        assert!(!answer.steps.is_empty(), "{}: {answer:?}", chain.fixture);
+    }
+}
+
+/// Two namespaces, an administrator in `beta`, and a role of `eve` with some rules: in the whole
+/// cluster, or in `alpha`.
+fn with_rules(of_cluster: bool, rules: &[&str], more: &str) -> Sandbox {
+    let (kind, place) = match of_cluster {
+        true => ("Cluster", ""),
+        false => ("", ", namespace: alpha"),
+    };
+    let api = "apiVersion: rbac.authorization.k8s.io/v1";
+    let mut text = String::new();
+    for name in ["alpha", "beta"] {
+        let _ = write!(
+            text,
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n\
+             apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: own, namespace: {name}}}\n---\n"
+        );
+    }
+    let _ = write!(
+        text,
+        "{api}\nkind: RoleBinding\nmetadata: {{name: own, namespace: beta}}\n\
+         roleRef: {{kind: ClusterRole, name: admin, apiGroup: rbac.authorization.k8s.io}}\n\
+         subjects: [{{kind: ServiceAccount, name: own, namespace: beta}}]\n---\n\
+         {api}\nkind: {kind}Role\nmetadata: {{name: eve{place}}}\nrules: [{}]\n---\n\
+         {api}\nkind: {kind}RoleBinding\nmetadata: {{name: eve{place}}}\n\
+         roleRef: {{kind: {kind}Role, name: eve, apiGroup: rbac.authorization.k8s.io}}\n\
+         subjects: [{{kind: User, name: eve, apiGroup: rbac.authorization.k8s.io}}]\n---\n{more}",
+        rules.join(", ")
+    );
+    Sandbox::with(&[("all.yaml", &text)])
+}
+
+/// Asks whether eve reads the Secrets of `beta`.
+fn eve(sandbox: &Sandbox) -> String {
+    sandbox
+        .run(&[
+            "can", "user:eve", "get", "secrets", "-n", "beta", "--also", "all.yaml",
+        ])
+        .out
+}
+
+/// A rule of RBAC: the group, the resource and the verb.
+fn rule([group, resource, verb]: [&str; 3]) -> String {
+    format!("{{apiGroups: ['{group}'], resources: ['{resource}'], verbs: ['{verb}']}}")
+}
+
+/// A way to act as others in the whole cluster, and a part of it that is none.
+struct ClusterWay {
+    rights: &'static [[&'static str; 3]],
+    word: &'static str,
+    /// The rights of a neighbour that gives nothing.
+    harmless: &'static [[&'static str; 3]],
+}
+
+const ADMISSION: &str = "admissionregistration.k8s.io";
+
+const CLUSTER_WAYS: [ClusterWay; 8] = [
+    ClusterWay {
+        rights: &[["", "nodes/proxy", "create"]],
+        word: "yes",
+        harmless: &[["", "nodes/metrics", "get"]],
+    },
+    ClusterWay {
+        rights: &[[ADMISSION, "mutatingwebhookconfigurations", "patch"]],
+        word: "yes",
+        harmless: &[[ADMISSION, "mutatingwebhookconfigurations", "get"]],
+    },
+    ClusterWay {
+        rights: &[
+            [ADMISSION, "mutatingadmissionpolicies", "create"],
+            [ADMISSION, "mutatingadmissionpolicybindings", "create"],
+        ],
+        word: "yes",
+        harmless: &[[ADMISSION, "mutatingadmissionpolicies", "list"]],
+    },
+    ClusterWay {
+        rights: &[
+            ["", "persistentvolumes", "create"],
+            ["", "persistentvolumeclaims", "create"],
+            ["", "pods", "create"],
+        ],
+        word: "yes",
+        harmless: &[["", "persistentvolumes", "create"]],
+    },
+    ClusterWay {
+        rights: &[
+            ["", "namespaces", "patch"],
+            ["apps", "deployments", "create"],
+        ],
+        word: "yes",
+        harmless: &[["", "namespaces", "patch"]],
+    },
+    ClusterWay {
+        rights: &[[ADMISSION, "validatingwebhookconfigurations", "create"]],
+        word: "unknown",
+        harmless: &[[ADMISSION, "validatingwebhookconfigurations", "list"]],
+    },
+    ClusterWay {
+        rights: &[["apiregistration.k8s.io", "apiservices", "create"]],
+        word: "unknown",
+        harmless: &[["apiregistration.k8s.io", "apiservices", "get"]],
+    },
+    ClusterWay {
+        rights: &[["", "nodes", "patch"]],
+        word: "unknown",
+        harmless: &[["", "nodes", "list"]],
+    },
+];
+
+#[test]
+fn powers_over_nodes_and_admission_are_followed() {
+    for way in &CLUSTER_WAYS {
+        for (rights, word) in [(way.rights, way.word), (way.harmless, "no")] {
+            let rules: Vec<String> = rights.iter().map(|right| rule(*right)).collect();
+            let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
+            let out = eve(&with_rules(true, &rules, ""));
+            assert!(
+                out.starts_with(&format!("cluster: {word}")),
+                "{rights:?}: {out}"
+            );
+        }
+    }
+}
+
+const SOURCE: &str = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\n\
+                      metadata: {name: apps, namespace: alpha}\n\
+                      spec: {url: https://git.example/apps, interval: 5m}\n---\n\
+                      apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n\
+                      metadata: {name: apps, namespace: beta}\n\
+                      spec: {serviceAccountName: own, path: ./, interval: 5m, prune: true, \
+                      sourceRef: {kind: GitRepository, name: apps, namespace: alpha}}\n";
+
+#[test]
+fn whoever_writes_a_source_acts_as_what_applies_it() {
+    let patch = rule(["source.toolkit.fluxcd.io", "gitrepositories", "patch"]);
+    let out = eve(&with_rules(false, &[&patch], SOURCE));
+    assert!(
+        out.starts_with("cluster: yes")
+            && out.contains("from which Kustomization beta/apps applies")
+            && out.contains("acts as service account beta/own"),
+        "{out}"
+    );
+
+    let read = rule(["source.toolkit.fluxcd.io", "gitrepositories", "get"]);
+    let other = patch.replace("verbs:", "resourceNames: [other], verbs:");
+    let create = patch.replace("patch", "create");
+    for rule in [&read, &other, &create] {
+        let out = eve(&with_rules(false, &[rule], SOURCE));
+        assert!(out.starts_with("cluster: no"), "{rule}: {out}");
+    }
+
+    // A name that is not taken yet can be created.
+    let (_, kustomization) = SOURCE.split_once("---\n").expect("two objects");
+    let out = eve(&with_rules(false, &[&create], kustomization));
+    assert!(out.starts_with("cluster: yes"), "{out}");
+}
+
+#[test]
+fn argo_cd_applies_as_its_controller() {
+    let argo = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\n\
+                metadata: {name: argocd}\n\
+                roleRef: {kind: ClusterRole, name: cluster-admin, apiGroup: rbac.authorization.k8s.io}\n\
+                subjects: [{kind: ServiceAccount, name: argocd-application-controller, namespace: NS}]\n";
+    let create = rule(["argoproj.io", "applications", "create"]);
+    let out = eve(&with_rules(false, &[&create], &argo.replace("NS", "alpha")));
+    assert!(out.starts_with("cluster: yes"), "{out}");
+
+    // Elsewhere, it depends on how Argo CD is set up.
+    let out = eve(&with_rules(
+        false,
+        &[&create],
+        &argo.replace("NS", "argocd"),
+    ));
+    assert!(
+        out.starts_with("cluster: no") && out.contains("application.namespaces"),
+        "{out}"
+    );
+}
+
+#[test]
+fn objects_say_who_a_user_is() {
+    let group = "apiVersion: user.openshift.io/v1\nkind: Group\nmetadata: {name: admins}\n\
+                 users: [WHO]\n---\n\
+                 apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\n\
+                 metadata: {name: admins, namespace: beta}\n\
+                 roleRef: {kind: ClusterRole, name: admin, apiGroup: rbac.authorization.k8s.io}\n\
+                 subjects: [{kind: Group, name: admins, apiGroup: rbac.authorization.k8s.io}]\n";
+    let harmless = rule(["", "pods", "get"]);
+    let out = eve(&with_rules(
+        false,
+        &[&harmless],
+        &group.replace("WHO", "eve"),
+    ));
+    assert!(
+        out.starts_with("cluster: yes") && out.contains("Group admins names eve"),
+        "{out}"
+    );
+    let out = eve(&with_rules(
+        false,
+        &[&harmless],
+        &group.replace("WHO", "adam"),
+    ));
+    assert!(out.starts_with("cluster: no"), "{out}");
+}
+
+#[test]
+fn what_the_inputs_do_not_say_is_unknown() {
+    let hook = "apiVersion: admissionregistration.k8s.io/v1\nkind: MutatingWebhookConfiguration\n\
+                metadata: {name: hook}\n\
+                webhooks: [{name: h.example.com, sideEffects: None, admissionReviewVersions: [v1], \
+                clientConfig: {service: {name: hook, namespace: NS}}}]\n";
+    let pods = rule(["", "pods", "create"]);
+    let out = eve(&with_rules(false, &[&pods], &hook.replace("NS", "alpha")));
+    assert!(
+        out.starts_with("cluster: unknown") && out.contains("which answers"),
+        "{out}"
+    );
+    let out = eve(&with_rules(false, &[&pods], &hook.replace("NS", "beta")));
+    assert!(out.starts_with("cluster: no"), "{out}");
+
+    let store = "apiVersion: external-secrets.io/v1\nkind: ClusterSecretStore\n\
+                 metadata: {name: store}\n\
+                 spec: {provider: {kubernetes: {remoteNamespace: beta, \
+                 auth: {serviceAccount: {name: own, namespace: beta}}}}}\n";
+    let fetch = rule(["external-secrets.io", "externalsecrets", "create"]);
+    let out = eve(&with_rules(false, &[&fetch], store));
+    assert!(
+        out.starts_with("cluster: unknown") && out.contains("ClusterSecretStore"),
+        "{out}"
+    );
+    let read = rule(["external-secrets.io", "externalsecrets", "get"]);
+    assert!(eve(&with_rules(false, &[&read], store)).starts_with("cluster: no"));
+
+    // A role that no input holds.
+    let undefined = "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\n\
+                     metadata: {name: more, namespace: beta}\n\
+                     roleRef: {kind: ClusterRole, name: readers, apiGroup: rbac.authorization.k8s.io}\n\
+                     subjects: [{kind: User, name: eve, apiGroup: rbac.authorization.k8s.io}]\n";
+    let out = eve(&with_rules(false, &[&pods], undefined));
+    assert!(
+        out.starts_with("cluster: unknown") && out.contains("which no input defines"),
+        "{out}"
+    );
+}
+
+#[test]
+fn a_no_says_what_is_missing() {
+    let secrets = |verb| rule(["", "secrets", verb]);
+    for (of_cluster, rule, reason) in [
+        (
+            false,
+            secrets("get"),
+            "Role alpha/eve (RoleBinding alpha/eve) allows it in `alpha` only",
+        ),
+        (
+            true,
+            secrets("get").replace("verbs:", "resourceNames: [a, b], verbs:"),
+            "allows it in the whole cluster for a, b only",
+        ),
+        (
+            true,
+            secrets("delete"),
+            "allows delete on it in the whole cluster only",
+        ),
+        (
+            true,
+            rule(["", "secrets/status", "get"]),
+            "on secrets/status only",
+        ),
+        (
+            true,
+            rule(["extensions", "secrets", "get"]),
+            "in extensions only",
+        ),
+    ] {
+        let out = eve(&with_rules(of_cluster, &[&rule], ""));
+        assert!(
+            out.starts_with(
+                "cluster: no: the binding of user eve does not allow get secrets in `beta`"
+            ) && out.contains(reason)
+                && out.contains("all.yaml:"),
+            "{rule}: {out}"
+        );
+    }
+
+    let sandbox = with_rules(false, &[&secrets("get")], "");
+    let can = |subject: &str| {
+        let args = [
+            "can", subject, "get", "secrets", "-n", "beta", "--also", "all.yaml",
+        ];
+        sandbox.run(&args).out
+    };
+    let out = can("user:evee");
+    assert!(
+        out.contains("no binding names user evee or a group of it: did you mean `eve`?"),
+        "{out}"
+    );
+    let out = can("sa:alpha:owm");
+    assert!(out.contains("did you mean `own`?"), "{out}");
+}
+
+#[test]
+fn an_unknown_resource_is_said() {
+    let definition = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
+                      metadata: {name: widgets.example.com}\nspec: {}\n";
+    let sandbox = with_rules(
+        false,
+        &[&rule(["example.com", "widgets", "get"])],
+        definition,
+    );
+    let can = |verb: &str, resource: &str, namespace: &str| {
+        let args = [
+            "can", "user:eve", verb, resource, "-n", namespace, "--also", "all.yaml",
+        ];
+        sandbox.run(&args)
+    };
+
+    // A resource of a CustomResourceDefinition needs no group.
+    assert!(can("get", "widgets", "alpha").code(0).err.is_empty());
+    for (verb, resource, namespace, reason) in [
+        ("get", "secrtes", "alpha", "did you mean `secrets`?"),
+        ("get", "widgtes", "alpha", "did you mean `widgets`?"),
+        ("craete", "secrets", "alpha", "did you mean `create`?"),
+        ("get", "secrets", "alpah", "did you mean `alpha`?"),
+    ] {
+        let ran = can(verb, resource, namespace).code(2);
+        assert!(ran.err.contains(reason), "{resource}: {ran:?}");
+    }
+    for (resource, reason) in [
+        (
+            "deploymnts.apps",
+            "the API group `apps` has no resource `deploymnts`: did you mean",
+        ),
+        (
+            "pods/exce",
+            "pods have no subresource `exce`: did you mean `exec`?",
+        ),
+        (
+            "things.exmple.com",
+            "no API group `exmple.com`: did you mean `example.com`?",
+        ),
+        ("nodes", "nodes are in no namespace"),
+    ] {
+        let ran = can("get", resource, "alpha").code(1);
+        assert!(
+            ran.err.contains(&format!("note: {reason}")) || ran.err.contains(reason),
+            "{resource}: {ran:?}"
+        );
+        assert!(ran.out.starts_with("cluster: no"), "{ran:?}");
+    }
+}
