@@ -6,8 +6,8 @@ use super::{ClaimKey, ClaimKind, Prior};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::source::Span;
 use crate::spec::FleetDoc;
-use indexmap::IndexSet;
-use std::collections::{BTreeMap, BTreeSet};
+use indexmap::{IndexMap, IndexSet};
+use std::collections::{BTreeSet, HashMap};
 
 rule! {
     /// Two tenants claim one namespace, host or UUID.
@@ -104,8 +104,8 @@ pub fn shared(fleet: &FleetDoc) -> BTreeSet<String> {
         .collect()
 }
 
-/// The claims on each thing, in order.
-type Claims<'a> = BTreeMap<ClaimKey<'a>, Vec<TenantClaim<'a>>>;
+/// The claims on each thing, in the order of the tenants.
+type Claims<'a> = IndexMap<ClaimKey<'a>, Vec<TenantClaim<'a>>>;
 
 /// Reports what is claimed twice. `removable` are tenants that may go.
 pub fn check(
@@ -156,14 +156,34 @@ fn hosts<'c, 'a>(
         .filter(|(thing, _)| thing.kind == ClaimKind::Host)
 }
 
-/// Hosts that meet one of a tenant that cannot be read now.
+/// Hosts that meet one of a tenant that cannot be read now. Hosts are looked up by their names and
+/// by the wildcards that hold them: linear.
 fn met_by_held(all: &Claims<'_>, held_hosts: &[(&str, &str)], out: &mut Vec<Diagnostic>) {
+    let mut wildcards: HashMap<&str, (&str, &str)> = HashMap::new();
+    let mut below: HashMap<&str, (&str, &str)> = HashMap::new();
+    for (host, holder) in held_hosts {
+        let of_domain = match host.strip_prefix("*.") {
+            Some(domain) => wildcards.entry(domain),
+            None => match host.split_once('.') {
+                Some((_, domain)) => below.entry(domain),
+                None => continue,
+            },
+        };
+        of_domain.or_insert((host, holder));
+    }
+
     for (thing, claims) in hosts(all) {
         let host = thing.name;
-        let other = held_hosts
-            .iter()
-            .find(|(h, _)| *h != host && (host_contains(h, host) || host_contains(host, h)));
-        for (claim, (theirs, holder)) in claims.iter().filter_map(|claim| Some((claim, other?))) {
+        let other = match host.strip_prefix("*.") {
+            Some(domain) => below.get(domain),
+            None => host
+                .split_once('.')
+                .and_then(|(_, domain)| wildcards.get(domain)),
+        };
+        let Some((theirs, holder)) = other else {
+            continue;
+        };
+        for claim in claims {
             let message = format!(
                 "the host `{host}` meets `{theirs}` of `{holder}`, which cannot be read now"
             );

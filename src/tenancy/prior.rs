@@ -1,7 +1,7 @@
 //! The records of earlier runs in the tree: which tenant has a thing, and which namespace reached
 //! which.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 
 /// The kind of a claimed thing, in the order of the names. Findings have the same order.
@@ -99,17 +99,18 @@ impl fmt::Display for ClaimKey<'_> {
 /// A pair of texts: a tenant or a cluster, and what is on it.
 type Pair<'a> = (&'a str, &'a str);
 
-/// The records of earlier runs, borrowed from the lock.
+/// The records of earlier runs, borrowed from the lock. The maps are looked up; what is listed of them
+/// is sorted.
 #[derive(Debug, Default)]
 pub struct Prior<'a> {
     /// The tenants that have a thing. More than one if a record is forged, or the thing is shared.
-    claims: BTreeMap<ClaimKey<'a>, Vec<&'a str>>,
+    claims: HashMap<ClaimKey<'a>, Vec<&'a str>>,
     /// Each tenant and the file it came from.
-    tenants: BTreeMap<&'a str, &'a str>,
+    tenants: HashMap<&'a str, &'a str>,
     /// A tenant's namespaces on a cluster, by the tenant and the cluster.
-    namespaces: BTreeMap<Pair<'a>, Vec<&'a str>>,
+    namespaces: HashMap<Pair<'a>, Vec<&'a str>>,
     /// The tenants' namespaces that reached a namespace, by its cluster and its name.
-    edges: BTreeMap<Pair<'a>, Vec<Pair<'a>>>,
+    edges: HashMap<Pair<'a>, Vec<Pair<'a>>>,
 }
 
 impl<'a> Prior<'a> {
