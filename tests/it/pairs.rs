@@ -1,7 +1,7 @@
 //! How many pairs of tenants findings open: counted by sets, and pair by pair.
 
 use crate::isolation::{base, cluster};
-use crate::support::{Dice, fixture, json, two_tenants};
+use crate::support::{Dice, fixture, json, tenant, two_tenants};
 use std::collections::{BTreeMap, BTreeSet};
 use tenantry::graph::TenantNode;
 use tenantry::isolation::pairs::{OpenedPairs, count};
@@ -175,6 +175,36 @@ fn each_holder_of_a_subject_gains() {
     let found = found.filter(|finding| finding.diagnostic.rule == &api::CLUSTER_BINDING);
     let opens: Vec<_> = found.map(|finding| finding.opens).collect();
     assert_eq!(opens, [Some(OpenedPairs { pairs: 1, alone: 1 })]);
+}
+
+/// One binding opens one pair, a later one two: equally grave, so that pairs decide.
+#[test]
+fn equally_grave_findings_are_sorted_by_the_pairs_that_they_open() {
+    let sandbox = two_tenants();
+    sandbox.write("tenants/c.yaml", tenant("c", ""));
+    for (file, namespace) in [("also/1.yaml", "b"), ("also/2.yaml", "kube-system")] {
+        let binding = fixture("prove/view-for-an-account.yaml");
+        sandbox.write(
+            file,
+            binding.replace("namespace: b", &format!("namespace: {namespace}")),
+        );
+    }
+    let args = ["prove", "--also", "also", "--format", "json"];
+    let report = json(&sandbox.run(&args).code(1).out);
+    let found = report["findings"].as_array().expect("findings").iter();
+    let found = found.filter(|one| one["rule"] == "api/cross-tenant-binding");
+    let sorted: Vec<_> = found
+        .map(|one| {
+            let severity = one["severity"].as_str();
+            (
+                severity,
+                one["location"]["path"].as_str(),
+                one["opensPairs"].as_u64(),
+            )
+        })
+        .collect();
+    let high = |path, pairs| (Some("high"), Some(path), Some(pairs));
+    assert_eq!(sorted, [high("also/2.yaml", 2), high("also/1.yaml", 1)]);
 }
 
 #[test]
