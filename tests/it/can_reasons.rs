@@ -84,6 +84,23 @@ fn what_a_finding_of_the_api_plane_says_is_not_denied() {
         "a chain for each rule of the api plane"
     );
 
+    // No other bad case has a finding of the api plane.
+    let all = std::fs::read_dir(root().join("fixtures/isolation/rules")).expect("fixtures");
+    for folder in all {
+        let folder = folder.expect("a folder");
+        let name = folder.file_name().to_string_lossy().into_owned();
+        let bad = folder.path().join("bad/objects.yaml");
+        let Ok(case) = std::fs::read_to_string(bad) else {
+            continue;
+        };
+        let (_, cluster) = cluster(&[base(), ("case.yaml".into(), case)]);
+        let proof = tenantry::isolation::prove(&cluster);
+        let is_refuted = proof.findings.iter().any(|finding| {
+            finding.verdict.is_some() && finding.diagnostic.rule.id.starts_with("api/")
+        });
+        assert!(!is_refuted || name.starts_with("api-"), "{name}");
+    }
+
     for chain in &CHAINS {
         let case = fixture(&format!(
             "isolation/rules/api-{}/bad/objects.yaml",

@@ -460,6 +460,13 @@ fn a_no_names_the_policies_of_the_pod_alone() {
         "{all}"
     );
 
+    // Of a network, the part that passes is said.
+    let (first, all) = ask(&sandbox, &["shop/web", "198.51.0.0/16"]);
+    assert!(
+        first.ends_with("yes") && all.contains("to 198.51.100.0/24, a part of 198.51.0.0/16"),
+        "{all}"
+    );
+
     // The other side is said too.
     let (first, all) = ask(&sandbox, &["ledger", "shop/web"]);
     assert!(

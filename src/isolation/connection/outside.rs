@@ -252,9 +252,26 @@ impl Outward<'_> {
             policy.id.called(),
             direction_name(self.direction),
             self.pods.called(self.cluster),
-            self.end.name
+            self.allowed_part(rule)
         );
         Step::new(at(rule.span, policy.origin), text)
+    }
+
+    /// How a sentence calls the part of the end that a rule allows.
+    fn allowed_part(&self, rule: &Rule) -> String {
+        let blocks = rule.peers.iter().filter_map(|peer| match peer {
+            Peer::Block { net, .. } => Some(*net),
+            Peer::Pods { .. } => None,
+        });
+        let blocks: Vec<IpNet> = blocks
+            .filter(|net| self.end.meets(&AddressSet::new(net, &[])))
+            .collect();
+        match blocks.first() {
+            Some(part) if !self.end.is_within(&blocks) => {
+                format!("{part}, a part of {}", self.end.name)
+            }
+            _ => self.end.name.clone(),
+        }
     }
 
     /// The step of a rule whose network may hold the end.

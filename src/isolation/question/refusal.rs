@@ -29,7 +29,7 @@ enum Lacks {
 pub struct Refusal {
     /// The reason in short.
     pub summary: String,
-    /// The grants of the subject that come nearest.
+    /// The grants of the subject that come nearest; its first bindings if none comes near.
     pub nearest: Vec<Step>,
 }
 
@@ -60,8 +60,24 @@ pub fn refusal(cluster: &Cluster, subject: &Subject, question: &AccessQuestion<'
     };
     Refusal {
         summary: format!("{count} of {subject} {verb} {}", question.phrase()),
-        nearest: nearest(cluster, &bindings, question),
+        nearest: match nearest(cluster, &bindings, question) {
+            near if near.is_empty() => held(&bindings),
+            near => near,
+        },
     }
+}
+
+/// The first bindings, of which no rule comes near.
+fn held(bindings: &[&Binding]) -> Vec<Step> {
+    let step = |binding: &&Binding| {
+        let text = format!(
+            "{} binds it to {}, which allows nothing like it",
+            binding.called(),
+            binding.role_name()
+        );
+        Step::new(at(binding.role_span, binding.origin), text)
+    };
+    bindings.iter().take(MAX_NAMES).map(step).collect()
 }
 
 /// The bindings of some subjects that a user or the platform wrote.
