@@ -381,6 +381,24 @@ impl Finding {
         self
     }
 
+    /// Says that some owners share something: each tenant of them reaches the others. Whoever reaches
+    /// the platform reaches every tenant.
+    #[must_use]
+    pub fn shared_by(self, owners: impl IntoIterator<Item = Owner>) -> Self {
+        let mut tenants = Vec::new();
+        let mut has_platform = false;
+        for owner in owners {
+            match owner {
+                Owner::Tenant(at) => tenants.push(at),
+                Owner::Platform => has_platform = true,
+            }
+        }
+        match has_platform {
+            true => self.by_each(tenants),
+            false => self.among(tenants),
+        }
+    }
+
     /// Adds a step to the chain: what is done, and the place that allows it.
     #[must_use]
     pub fn step(mut self, span: Span, text: impl Into<String>) -> Self {

@@ -177,6 +177,38 @@ fn each_holder_of_a_subject_gains() {
     assert_eq!(opens, [Some(OpenedPairs { pairs: 1, alone: 1 })]);
 }
 
+/// An identity that tenants share with the platform reaches every tenant.
+#[test]
+fn what_is_shared_opens_the_pairs_of_its_owners() {
+    let account = |namespace: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: ServiceAccount\n\
+             metadata:\n  name: app\n  namespace: {namespace}\n  annotations:\n    \
+             eks.amazonaws.com/role-arn: arn:aws:iam::1:role/x\n"
+        )
+    };
+    let sandbox = two_tenants();
+    sandbox.write("tenants/c.yaml", tenant("c", ""));
+    for (namespaces, pairs) in [
+        (&["a", "b"][..], 2),
+        (&["a", "kube-system"], 2),
+        (&["a", "b", "kube-system"], 4),
+    ] {
+        let accounts: String = namespaces.iter().map(|one| account(one)).collect();
+        sandbox.write("also/x.yaml", accounts);
+        let args = ["prove", "--also", "also", "--format", "json"];
+        let report = json(&sandbox.run(&args).code(1).out);
+        let found = report["findings"].as_array().expect("findings").iter();
+        let mut found = found.filter(|one| one["rule"] == "data/shared-identity");
+        let first = found.next().expect("a finding");
+        assert_eq!(
+            first["opensPairs"].as_u64(),
+            Some(pairs),
+            "{namespaces:?}: {first}"
+        );
+    }
+}
+
 /// One binding opens one pair, a later one two: equally grave, so that pairs decide.
 #[test]
 fn equally_grave_findings_are_sorted_by_the_pairs_that_they_open() {

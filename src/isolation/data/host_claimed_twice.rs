@@ -267,9 +267,10 @@ fn served_twice(cluster: &Cluster, servers: &[(Owner, &Host)]) -> Option<Finding
         Some(tenant) => finding.by(tenant),
         None => finding,
     };
-    Some(match tenant(*first_owner) {
-        Some(victim) => finding.reaching(victim),
-        None => finding,
+    Some(match (servers.len(), tenant(*first_owner)) {
+        (3.., _) => finding.shared_by(servers.iter().map(|(owner, _)| *owner)),
+        (_, Some(victim)) => finding.reaching(victim),
+        (_, None) => finding,
     })
 }
 

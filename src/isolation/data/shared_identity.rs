@@ -61,10 +61,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 
         out.push(
             Finding::refuted(&SHARED_IDENTITY, *b, message)
-                .among(tenants.keys().filter_map(|owner| match owner {
-                    Owner::Tenant(at) => Some(*at),
-                    Owner::Platform => None,
-                }))
+                .shared_by(tenants.keys().copied())
                 .step(*a, format!("{} takes it", first.called()))
                 .through(*first)
                 .step(*b, format!("{} takes it too", second.called()))

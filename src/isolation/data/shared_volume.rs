@@ -412,9 +412,6 @@ fn between(cluster: &Cluster, owners: &[Owner], finding: Finding) -> Finding {
         [Owner::Tenant(by), Owner::Tenant(victim)] => finding
             .by(&cluster.tenants[*by as usize].name)
             .reaching(&cluster.tenants[*victim as usize].name),
-        several => finding.among(several.iter().filter_map(|owner| match owner {
-            Owner::Tenant(at) => Some(*at),
-            Owner::Platform => None,
-        })),
+        several => finding.shared_by(several.iter().copied()),
     }
 }

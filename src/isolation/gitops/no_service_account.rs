@@ -58,7 +58,8 @@ fn as_controller(cluster: &Cluster, sync: &Applier) -> Option<String> {
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for (at, sync) in cluster.facts.gitops.appliers.iter().enumerate() {
-        let Some(writer) = cluster.principals().writers(at).first() else {
+        let writers = cluster.principals().writers(at);
+        let Some(writer) = writers.first() else {
             continue;
         };
         let Some(rights) = as_controller(cluster, sync) else {
@@ -71,7 +72,11 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             // One of the platform's that applies what a tenant writes is the tenant's too.
             None => of_platform(sync, tenant),
         };
-        out.push(finding.by(tenant).step(sync.origin.span, rights).fix(
+        let finding = match writers {
+            [_] => finding.by(tenant),
+            several => finding.by(tenant).by_each(several.iter().copied()),
+        };
+        out.push(finding.step(sync.origin.span, rights).fix(
             "say serviceAccountName, of an account with a role in the tenant's namespaces only",
         ));
     }
