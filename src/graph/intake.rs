@@ -4,6 +4,7 @@
 use super::facts::Facts;
 use super::gitops::patches;
 use super::overlay::{self, Inputs, is_kustomization, transforms};
+use super::pod_security::PodSecurityConfiguration;
 use super::{InputKind, Origin};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{self, Document, Entry, Node, NodeValue, TreeValue, View};
@@ -254,6 +255,10 @@ fn read_object(node: &Node, in_list: bool, options: &ReadOptions, reading: &mut 
 
     let entries = node.entries();
     let span = entries.first().map_or(node.span, |entry| entry.key_span);
+    if let Some(configuration) = PodSecurityConfiguration::of(node, span) {
+        reading.facts.pod_security.push(configuration);
+        return;
+    }
     match ObjectId::of(node) {
         // The program reads its own kinds as specs.
         Ok(id) if id.group == "tenantry.dev" => {}
@@ -346,6 +351,11 @@ fn typed_value(item: &Value, version: &str, kind: &str) -> Value {
     });
     typed
 }
+
+/// How a snapshot begins that holds every object of the kinds that planes read. `verify --snapshot`
+/// writes it; the API server and kubectl do not.
+pub const COMPLETE_SNAPSHOT: &str =
+    "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"tenantry.dev/complete\":true,";
 
 /// Reads a snapshot of a live cluster: the output of `kubectl get … -o json`. Its objects have no
 /// lines; `span` stands for them. `keeps` is whether objects are kept as they are.

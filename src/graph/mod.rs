@@ -25,6 +25,7 @@ mod object;
 pub mod operator;
 pub mod overlay;
 pub mod platform;
+pub mod pod_security;
 mod pod_shape;
 pub mod principal;
 pub mod quota;

@@ -37,6 +37,7 @@ use super::membership::{ArgoPolicy, Membership};
 use super::network::PolicyObject;
 use super::object::{InputKind, Origin};
 use super::operator::Operator;
+use super::pod_security::PodSecurityConfiguration;
 use super::quota::{ExemptFlow, Quota};
 use super::rbac::{Binding, Role};
 use super::storage::{CsiDriver, ReferenceGrant, StorageClass, Volume, VolumeClaim};
@@ -149,6 +150,8 @@ pub struct Facts {
     pub csi_drivers: Vec<CsiDriver>,
     /// Who lets whom refer to what is theirs.
     pub grants: Vec<ReferenceGrant>,
+    /// The configurations of Pod Security admission.
+    pub pod_security: Vec<PodSecurityConfiguration>,
     /// Services that the API server asks.
     pub hooks: Vec<WebhookService>,
     /// Admission policies.
@@ -342,9 +345,12 @@ impl Facts {
         // Without `..`: a field that is not named does not compile.
         macro_rules! append {
             ($($list:ident),* $(,)?) => {
-                let Self { $($list,)* scrapers, frozen, gitops, unread, keeps: _, once: _ } = other;
+                let Self {
+                    $($list,)* scrapers, frozen, gitops, pod_security, unread, keeps: _, once: _,
+                } = other;
                 $( self.$list.extend($list); )*
                 self.scrapers.extend(scrapers);
+                self.pod_security.extend(pod_security);
                 self.frozen.extend(frozen);
                 self.gitops.append(gitops);
                 for (kind, count) in unread {
@@ -366,7 +372,10 @@ impl Facts {
         // Without `..`: a field that is not named does not compile.
         macro_rules! retain {
             ($($list:ident),* $(,)?) => {
-                let Self { $($list,)* scrapers, gitops, frozen: _, unread: _, keeps: _, once: _ } = self;
+                let Self {
+                    $($list,)* scrapers, gitops, frozen: _, pod_security: _, unread: _, keeps: _,
+                    once: _,
+                } = self;
                 $( $list.retain(|fact| stays(&fact.id, &fact.origin)); )*
                 scrapers.retain(|(object, _)| stays(&object.id, &object.origin));
                 gitops.retain(stays);

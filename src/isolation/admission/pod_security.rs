@@ -1,11 +1,13 @@
 use super::tamper::PolicyVerdict;
 use super::{Findings, own_grants, pods, rests_on};
 use crate::diagnostic::rule;
+use crate::graph::pod_security::PodSecurityConfiguration;
 use crate::graph::rbac::{Binding, Role, Subject};
 use crate::graph::{Cluster, NamespaceNode, Owner, TenantNode};
 use crate::isolation::capability::{APPLY_BY_FLUX, CREATE_PODS, Capability, Effect, Permission};
 use crate::isolation::{Finding, namespace_span};
 use crate::kube::names::ENFORCE_LABEL;
+use crate::source::Span;
 use crate::value::Text;
 use std::collections::BTreeMap;
 
@@ -14,7 +16,8 @@ rule! {
     ///
     /// ## What it finds
     /// A tenant's namespace whose label `pod-security.kubernetes.io/enforce` is missing,
-    /// `privileged` or misspelt, and in which a subject of the tenant may create pods. If
+    /// `privileged` or misspelt, and in which a subject of the tenant may create pods; one that the
+    /// API server's AdmissionConfiguration exempts, with its users and its runtime classes. If
     /// ValidatingAdmissionPolicies are bound to deny, they are evaluated for pods that ask for their
     /// node. If they deny every such pod there is no finding, and the verdict depends on them.
     ///
@@ -52,14 +55,28 @@ static MAKE_PODS: [&Capability; 4] = [
 pub fn refused(cluster: &Cluster, namespace: &str) -> bool {
     cluster
         .namespace(namespace)
-        .is_some_and(|at| refuses_privileged(&cluster.namespaces[at as usize]))
+        .is_some_and(|at| refuses_privileged(cluster, &cluster.namespaces[at as usize]))
 }
 
-fn refuses_privileged(namespace: &NamespaceNode) -> bool {
-    matches!(
-        namespace.labels.get(ENFORCE_LABEL),
-        Some("baseline" | "restricted")
-    )
+fn refuses_privileged(cluster: &Cluster, namespace: &NamespaceNode) -> bool {
+    let refuses = |level: &str| ["baseline", "restricted"].contains(&level);
+    let configurations = &cluster.facts.pod_security;
+    let by_default = !configurations.is_empty()
+        && configurations
+            .iter()
+            .all(|configuration| refuses(&configuration.default_level));
+
+    let level = namespace.labels.get(ENFORCE_LABEL);
+    exempting(cluster, namespace).is_none() && level.map_or(by_default, refuses)
+}
+
+/// The configuration that exempts a namespace.
+fn exempting<'a>(
+    cluster: &'a Cluster,
+    namespace: &NamespaceNode,
+) -> Option<&'a PodSecurityConfiguration> {
+    let mut configurations = cluster.facts.pod_security.iter();
+    configurations.find(|configuration| configuration.namespaces.contains(&namespace.name))
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
@@ -82,20 +99,108 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Owner::Tenant(tenant) = namespace.owner else {
             continue;
         };
-        if refuses_privileged(namespace) {
-            continue;
-        }
         let Some(creators) = creators.get(&namespace.name) else {
             continue;
         };
-        if let Some((creator, verdict)) = worst(cluster, namespace, creators, out) {
+        let Some(gap) = gap(cluster, namespace, creators) else {
+            continue;
+        };
+        if let Some((creator, verdict)) = worst(cluster, namespace, &gap.creators, out) {
             let tenant = &cluster.tenants[tenant as usize];
-            out.push(finding(namespace, tenant, creator, verdict));
+            out.push(finding(namespace, tenant, &gap, creator, verdict));
         }
     }
 }
 
+/// Why Pod Security keeps some creators from no pod that asks for its node.
+struct Gap<'a> {
+    creators: Vec<Creator<'a>>,
+    /// What holds for the namespace, as a predicate.
+    predicate: String,
+    /// The place; that of the namespace if there is none.
+    span: Option<Span>,
+    fix: String,
+    /// Whether the pod controls its node; else that depends on the runtime class.
+    is_sure: bool,
+}
+
+fn gap<'a>(
+    cluster: &Cluster,
+    namespace: &NamespaceNode,
+    creators: &[Creator<'a>],
+) -> Option<Gap<'a>> {
+    let name = &namespace.name;
+    if let Some(configuration) = exempting(cluster, namespace) {
+        return Some(Gap {
+            creators: creators.to_vec(),
+            predicate: "is exempt from Pod Security".to_owned(),
+            span: Some(configuration.span),
+            fix: format!("remove `{name}` from exemptions.namespaces"),
+            is_sure: true,
+        });
+    }
+    if refuses_privileged(cluster, namespace) {
+        return exemption(cluster, creators);
+    }
+    Some(Gap {
+        creators: creators.to_vec(),
+        predicate: match namespace.labels.get(ENFORCE_LABEL) {
+            None => "enforces no Pod Security level".to_owned(),
+            Some(level) => format!("enforces the Pod Security level `{level}`"),
+        },
+        span: None,
+        fix: format!("label the namespace {ENFORCE_LABEL}: restricted"),
+        is_sure: true,
+    })
+}
+
+/// The exemption of users or runtime classes by which some creators have no level to keep.
+fn exemption<'a>(cluster: &Cluster, creators: &[Creator<'a>]) -> Option<Gap<'a>> {
+    for configuration in &cluster.facts.pod_security {
+        let is_exempt = |creator: &&Creator<'_>| {
+            let username = match creator.subject {
+                Subject::User(name) => name.to_string(),
+                Subject::ServiceAccount(namespace, name) => {
+                    format!("system:serviceaccount:{namespace}:{name}")
+                }
+                Subject::Group(_) => return false,
+            };
+            configuration
+                .usernames
+                .iter()
+                .any(|name| name.as_str() == username)
+        };
+        let exempt: Vec<Creator<'_>> = creators.iter().filter(is_exempt).copied().collect();
+        if let Some(first) = exempt.first() {
+            return Some(Gap {
+                predicate: format!(
+                    "enforces no Pod Security level for {}, which its configuration exempts",
+                    first.subject
+                ),
+                creators: exempt,
+                span: Some(configuration.span),
+                fix: "remove it from exemptions.usernames".to_owned(),
+                is_sure: true,
+            });
+        }
+        if let Some(class) = configuration.runtime_classes.first() {
+            return Some(Gap {
+                creators: creators.to_vec(),
+                predicate: format!(
+                    "enforces no Pod Security level for pods of the runtime class `{class}`, which \
+                     its configuration exempts"
+                ),
+                span: Some(configuration.span),
+                fix: "remove it from exemptions.runtimeClasses".to_owned(),
+                is_sure: false,
+            });
+        }
+    }
+    None
+}
+
 /// A subject of a tenant that may create pods, and the binding that lets it.
+#[derive(Clone, Copy)]
 struct Creator<'a> {
     binding: &'a Binding,
     role: &'a Role,
@@ -131,19 +236,17 @@ fn worst<'a>(
 fn finding(
     namespace: &NamespaceNode,
     tenant: &TenantNode,
+    gap: &Gap<'_>,
     creator: &Creator<'_>,
     verdict: Option<PolicyVerdict>,
 ) -> Finding {
     let (binding, subject) = (creator.binding, creator.subject);
-    let span = namespace_span(namespace, tenant);
+    let span = gap.span.unwrap_or(namespace_span(namespace, tenant));
     let (name, tenant) = (&namespace.name, &tenant.name);
-    let enforces = match namespace.labels.get(ENFORCE_LABEL) {
-        None => "enforces no Pod Security level".to_owned(),
-        Some(level) => format!("enforces the Pod Security level `{level}`"),
-    };
+    let enforces = &gap.predicate;
 
     let finding = match (namespace.origin, &verdict) {
-        (None, _) => {
+        (None, _) if gap.span.is_none() => {
             let message = format!(
                 "the labels of `{name}` of tenant `{tenant}` are not among the inputs: whether it \
                  runs privileged pods is not known"
@@ -161,7 +264,10 @@ fn finding(
         _ => {
             let message =
                 format!("tenant `{tenant}` may run privileged pods in `{name}`, which {enforces}");
-            Finding::refuted(&POD_SECURITY_NOT_ENFORCED, span, message)
+            match gap.is_sure {
+                true => Finding::refuted(&POD_SECURITY_NOT_ENFORCED, span, message),
+                false => Finding::unknown(&POD_SECURITY_NOT_ENFORCED, span, message),
+            }
         }
     };
 
@@ -185,5 +291,5 @@ fn finding(
         ),
         Some(PolicyVerdict::Denied(_)) | None => finding,
     };
-    finding.fix(format!("label the namespace {ENFORCE_LABEL}: restricted"))
+    finding.fix(&gap.fix)
 }
