@@ -20,7 +20,10 @@ pub enum FileContent {
     /// Why it cannot be read.
     Unreadable(String),
     /// It, or a link on the way to it, is outside the repository.
-    Outside,
+    Outside {
+        /// Where it leads.
+        target: PathBuf,
+    },
     /// There is none.
     Missing,
 }
@@ -74,7 +77,8 @@ impl DiskStore {
 
         for entry in walk {
             let entry = entry.map_err(walk_fault(&self.root))?;
-            if entry.file_type().is_dir() {
+            // A link that the user names is followed: its entry is the root.
+            if entry.depth() == 0 || entry.file_type().is_dir() {
                 continue;
             }
             let folder = entry.path_is_symlink() && entry.path().is_dir();
@@ -209,7 +213,10 @@ impl Store for DiskStore {
 
         match inside {
             Ok(true) => {}
-            Ok(false) => return FileContent::Outside,
+            Ok(false) => {
+                let target = full.canonicalize().unwrap_or_default();
+                return FileContent::Outside { target };
+            }
             Err(e) => return FileContent::Unreadable(e.to_string()),
         }
 

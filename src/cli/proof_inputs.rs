@@ -145,12 +145,19 @@ pub fn read_to_prove(cli: &Cli, beside: &ExtraArgs) -> Result<ProofInputs, CliEr
         |cluster: &Cluster| cluster.tenants.is_empty() && cluster.unread_inputs.is_empty();
     let is_past = beside.revision.is_some();
     if !inputs.has_fleet && !is_past && inputs.clusters.iter().all(is_empty) {
-        return Err(CliError::Usage(
+        let unread = inputs.clusters.iter().flat_map(|one| &one.facts.unread);
+        let unread: Vec<String> = unread
+            .map(|(what, count)| format!("{what} ({count})"))
+            .collect();
+        let held = match unread.is_empty() {
+            true => String::new(),
+            false => format!(" (read by no plane: {})", unread.join(", ")),
+        };
+        return Err(CliError::Usage(format!(
             "there is no fleet here, and no Namespace among the manifests that is not the \
-             platform's: nothing to prove; give the Namespace objects of tenants, or name them \
-             with --tenant-namespace"
-                .into(),
-        ));
+             platform's: nothing to prove{held}; give the Namespace objects of tenants, or name \
+             them with --tenant-namespace"
+        )));
     }
     Ok(inputs)
 }
@@ -591,9 +598,10 @@ fn manifest_text(read: FileContent) -> Option<Result<String, String>> {
             Some(Err(format!("it has {size} bytes; at most 64 MiB are read")))
         }
         FileContent::Unreadable(reason) => Some(Err(reason)),
-        FileContent::Outside => Some(Err(
-            "a symbolic link leads out of the folder, and is not followed".to_owned(),
-        )),
+        FileContent::Outside { target } => Some(Err(format!(
+            "it is a symbolic link to {}, outside the folder, and such links are not followed",
+            target.display()
+        ))),
         FileContent::Missing => None,
     }
 }

@@ -390,7 +390,7 @@ fn take(
             format!("{path} cannot be read: {reason}"),
             "make it readable, or remove it",
         ),
-        FileContent::Outside => (
+        FileContent::Outside { .. } => (
             &OUTSIDE_ROOT,
             format!("{path} leads out of the repository"),
             "copy the file into the repository",

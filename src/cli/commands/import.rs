@@ -78,7 +78,7 @@ fn read_manifests(folder: &Path) -> Result<ImportedManifests, CliError> {
             }
             FileContent::TooLarge(size) => Err(format!("it has {size} bytes, over 1 MiB")),
             FileContent::Unreadable(reason) => Err(reason),
-            FileContent::Outside => Err("it leads out of the folder".to_owned()),
+            FileContent::Outside { .. } => Err("it leads out of the folder".to_owned()),
             FileContent::Missing => Err("it is gone".to_owned()),
         };
 
