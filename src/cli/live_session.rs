@@ -341,6 +341,7 @@ fn fetch_for_proof(
         faults: gaps.iter().map(|gap| not_listed(span, gap)).collect(),
         has_unread_files: false,
         closed_world: gaps.is_empty(),
+        lists_every_kind: gaps.is_empty(),
         bytes,
         keeps_objects: true,
     })

@@ -526,6 +526,7 @@ impl ExtraFiles {
             faults: reading.faults,
             has_unread_files: reading.has_unread_files,
             closed_world: false,
+            lists_every_kind: false,
             bytes: Vec::new(),
             keeps_objects: self.options.keeps,
         };
@@ -645,6 +646,7 @@ impl Snapshot {
         inputs.closed_world |= ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"]
             .into_iter()
             .all(has);
+        inputs.lists_every_kind |= self.text.starts_with(graph::COMPLETE_SNAPSHOT);
         inputs.bytes.extend(self.text.as_bytes());
         inputs.facts.append(facts);
         Ok(())

@@ -29,6 +29,8 @@ pub struct ExtraFacts {
     pub has_unread_files: bool,
     /// Whether a snapshot is among it, of every kind that RBAC has.
     pub closed_world: bool,
+    /// Whether it holds every object of the cluster of the kinds that planes read.
+    pub lists_every_kind: bool,
     /// The bytes of snapshots, which stand in no text.
     pub bytes: Vec<u8>,
     /// Whether there are admission policies among it.
@@ -122,7 +124,9 @@ pub fn cluster(
             .map(|(tenant, on)| node(tenant, on, &shared))
             .collect(),
         facts,
+        has_fleet: !here.is_empty(),
         closed_world: beside.closed_world,
+        lists_every_kind: beside.lists_every_kind,
         has_unread_files: beside.has_unread_files,
         unread_inputs,
         snapshot_digest: *blake3::hash(&beside.bytes).as_bytes(),
@@ -197,6 +201,7 @@ pub fn without_fleet(mut beside: ExtraFacts, span: Span, options: &WithoutFleet<
         engine_namespace: conventions(Engine::default()).namespace.into(),
         facts: beside.facts,
         closed_world: beside.closed_world,
+        lists_every_kind: beside.lists_every_kind,
         has_unread_files: beside.has_unread_files,
         unread_inputs: beside.faults,
         snapshot_digest: *blake3::hash(&beside.bytes).as_bytes(),

@@ -34,8 +34,12 @@ pub struct Parts {
     pub tenants: Vec<TenantNode>,
     /// What its objects say.
     pub facts: Facts,
+    /// Whether a fleet declares the tenants, and delivers to the cluster by its engine.
+    pub has_fleet: bool,
     /// Whether a snapshot is among them.
     pub closed_world: bool,
+    /// Whether the inputs hold every object of the cluster of the kinds that planes read.
+    pub lists_every_kind: bool,
     /// What could not be read.
     pub unread_inputs: Vec<Diagnostic>,
     /// Whether files are among it, any object of which may be missing.
@@ -109,7 +113,9 @@ impl Cluster {
             namespaces,
             rbac,
             facts,
+            has_fleet: parts.has_fleet,
             closed_world: parts.closed_world,
+            lists_every_kind: parts.lists_every_kind,
             unread_inputs,
             has_unread_files: parts.has_unread_files,
             snapshot_digest: parts.snapshot_digest,

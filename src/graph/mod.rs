@@ -37,7 +37,9 @@ pub mod workload;
 pub use assemble::{ClusterObjects, ExtraFacts, WithoutFleet, cluster, unread, without_fleet};
 pub use build::Parts;
 pub use facts::{Facts, Unevaluated};
-pub use intake::{NOT_READ, ReadOptions, Reading, has_policies, read, read_snapshot, read_with};
+pub use intake::{
+    COMPLETE_SNAPSHOT, NOT_READ, ReadOptions, Reading, has_policies, read, read_snapshot, read_with,
+};
 pub use object::{InputKind, Origin};
 
 use crate::diagnostic::Diagnostic;
@@ -121,8 +123,12 @@ pub struct Cluster {
     pub rbac: Rbac,
     /// Everything else.
     pub facts: Facts,
+    /// Whether a fleet declares the tenants, and delivers to the cluster by its engine.
+    pub has_fleet: bool,
     /// Whether a snapshot says what else is there.
     pub closed_world: bool,
+    /// Whether the inputs hold every object of the cluster of the kinds that planes read.
+    pub lists_every_kind: bool,
     /// What could not be read: nothing is proven beside it.
     pub unread_inputs: Vec<Diagnostic>,
     /// Whether files are among it, any object of which may be missing.

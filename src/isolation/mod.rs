@@ -11,6 +11,7 @@
 
 pub mod admission;
 pub mod api;
+pub mod assumptions;
 pub mod escalation;
 pub mod data;
 pub mod delta;
@@ -32,10 +33,13 @@ pub mod who_can;
 
 use crate::diagnostic::{Diagnostic, Level, Related, Rule};
 use crate::graph::rbac::Subject;
-use crate::graph::{Cluster, NamespaceNode, Origin, Owner, TenantNode};
+use crate::graph::{Cluster, InputKind, NamespaceNode, Origin, Owner, TenantNode};
 use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::value::Text;
+use assumptions::{
+    Assumption, CONVERGED, Condition, POD_SECURITY_WITHOUT_EXEMPTIONS, SCOPE, ScopeCondition,
+};
 use fixedbitset::FixedBitSet;
 use pairs::OpenedPairs;
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,15 +112,6 @@ impl Plane {
             Self::Data => "data",
         }
     }
-}
-
-/// A condition that a verdict depends on and that the inputs do not show.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Assumption {
-    /// The name, which stays the same in all reports.
-    pub name: &'static str,
-    /// The condition, as a sentence.
-    pub text: String,
 }
 
 /// Something that a chain leads through.
@@ -219,9 +214,18 @@ impl PlaneResult {
     /// The verdict as reports name it, with whether waivers permit all findings that lead to it.
     pub const fn verdict_name(&self) -> &'static str {
         match self.verdict {
-            Verdict::Refuted if self.refuted == self.refuted_waived => "refuted (waived)",
-            Verdict::Unknown if self.unknown == self.unknown_waived => "unknown (waived)",
+            Verdict::Refuted if self.is_waived() => "refuted (waived)",
+            Verdict::Unknown if self.is_waived() => "unknown (waived)",
             verdict => verdict.name(),
+        }
+    }
+
+    /// Whether waivers permit all findings that lead to the verdict.
+    pub const fn is_waived(&self) -> bool {
+        match self.verdict {
+            Verdict::Refuted => self.refuted == self.refuted_waived,
+            Verdict::Unknown => self.unknown == self.unknown_waived,
+            Verdict::Assumed | Verdict::Proven => false,
         }
     }
 }
@@ -233,8 +237,10 @@ pub struct ClusterSize {
     pub tenants: usize,
     /// The number of namespaces that tenants own.
     pub namespaces: usize,
-    /// The number of objects that were read.
+    /// The number of objects of the inputs, without those that Kubernetes makes in every cluster.
     pub objects: usize,
+    /// The number of those that are rendered.
+    pub rendered: usize,
 }
 
 /// The result of the proof for one cluster.
@@ -250,6 +256,8 @@ pub struct ClusterProof {
     pub findings: Vec<Finding>,
     /// The namespaces that are taken for the platform's by their names, without a fleet.
     pub platform_by_name: Vec<Text>,
+    /// The conditions that the verdicts rest on and that no input can show.
+    pub scope: Vec<&'static ScopeCondition>,
     /// The number of edges between tenants that both sides declare.
     pub declared_edges: usize,
     /// Inputs that could not be read. If there are any, no plane is proven.
@@ -283,9 +291,13 @@ impl Findings<'_> {
     }
 
     /// Adds an assumption, once.
-    pub fn assume(&mut self, name: &'static str, text: impl Into<String>) {
-        let text = text.into();
-        self.assumptions.insert(Assumption { name, text });
+    pub fn assume(&mut self, condition: &'static Condition) {
+        self.assume_about(condition, condition.text);
+    }
+
+    /// Adds an assumption about some objects, which the text names.
+    pub fn assume_about(&mut self, condition: &'static Condition, text: impl Into<String>) {
+        self.assumptions.insert(condition.about(text));
     }
 }
 
@@ -517,6 +529,10 @@ pub fn prove(cluster: &Cluster) -> ClusterProof {
     }
 
     pairs::count(&cluster.tenants, &mut findings);
+    let count = |counts: &dyn Fn(InputKind) -> bool| {
+        let objects = cluster.facts.objects.iter();
+        objects.filter(|object| counts(object.origin.input)).count()
+    };
     let owned = cluster
         .namespaces
         .iter()
@@ -528,15 +544,27 @@ pub fn prove(cluster: &Cluster) -> ClusterProof {
         size: ClusterSize {
             tenants: cluster.tenants.len(),
             namespaces: owned,
-            objects: cluster.facts.objects.len(),
+            objects: count(&|input| input != InputKind::Builtin),
+            rendered: count(&|input| input == InputKind::Rendered),
         },
         planes,
         findings,
         platform_by_name: cluster.platform_by_name.clone(),
+        scope: scope(cluster),
         declared_edges,
         unread_inputs: cluster.unread_inputs.clone(),
         unread: cluster.facts.unread.clone(),
     }
+}
+
+/// The conditions of the scope that verdicts on planes rest on.
+fn scope(cluster: &Cluster) -> Vec<&'static ScopeCondition> {
+    let shows_exemptions = !cluster.facts.pod_security.is_empty();
+    let counts = |condition: &&'static ScopeCondition| {
+        let is_shown = condition.name == POD_SECURITY_WITHOUT_EXEMPTIONS.name && shows_exemptions;
+        !condition.planes.is_empty() && !is_shown
+    };
+    SCOPE.iter().copied().filter(counts).collect()
 }
 
 /// The verdict on a plane, from its findings and assumptions.
@@ -547,10 +575,7 @@ fn result(
     mut assumptions: BTreeSet<Assumption>,
 ) -> PlaneResult {
     if cluster.snapshot_superseded {
-        assumptions.insert(Assumption {
-            name: "converged",
-            text: "what the other inputs say of objects of the snapshot is how they will be".into(),
-        });
+        assumptions.insert(CONVERGED.about(CONVERGED.text));
     }
 
     let count = |verdict| {

@@ -3,7 +3,11 @@
 //! Source: the threat tables, guarantees and stated limits of KubeCopilot's agent sessions, the
 //! OpenBao operator, AIFactory, KubeSphere and Flux (flux2#263).
 
-use super::{Assumption, ClusterProof, Plane, Verdict};
+use super::assumptions::{
+    AUDIT_APART, Assumption, DESTINATIONS_ARE_TRUSTED, GROUPS_ARE_THEIRS, KERNEL_HOLDS,
+    NODE_SHARES, OUTSIDE_GRANTS, ScopeCondition,
+};
+use super::{ClusterProof, Plane, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An attack by a tenant that a reference system names.
@@ -15,19 +19,8 @@ pub struct Threat {
     pub text: &'static str,
     /// The rules that find it, as ids or as areas that end in `/`.
     pub rules: &'static [&'static str],
-    /// Conditions that no input shows.
-    outside: &'static [OutsideAssumption],
-}
-
-/// An assumption about something that no input shows.
-#[derive(Clone, Copy, Debug)]
-struct OutsideAssumption {
-    name: &'static str,
-    text: &'static str,
-}
-
-const fn assume(name: &'static str, text: &'static str) -> OutsideAssumption {
-    OutsideAssumption { name, text }
+    /// Conditions of the scope that the answer rests on.
+    pub scope: &'static [&'static ScopeCondition],
 }
 
 /// The answer of a proof to a threat.
@@ -93,14 +86,6 @@ const NODE: &[&str] = &[
     "data/host-path",
     "network/host-network",
 ];
-const KERNEL: OutsideAssumption = assume(
-    "kernel-holds",
-    "a container without privileges stays in it: no fault of the kernel lets it out",
-);
-const CLOUD: OutsideAssumption = assume(
-    "outside-grants",
-    "clouds and stores of secrets give each service account its own tenant's data only",
-);
 
 /// The threats, by the system that names them.
 pub static THREATS: [Threat; 25] = [
@@ -114,10 +99,7 @@ pub static THREATS: [Threat; 25] = [
         "KubeCopilot",
         "is in the group of another session",
         &["api/shared-subject", "api/wide-subject"],
-        &[assume(
-            "groups-are-theirs",
-            "the identity provider puts nobody into another tenant's group",
-        )],
+        &[&GROUPS_ARE_THEIRS],
     ),
     threat(
         "KubeCopilot",
@@ -141,10 +123,7 @@ pub static THREATS: [Threat; 25] = [
         "OpenBao operator",
         "takes what the node or the cluster has",
         SHARE,
-        &[assume(
-            "node-shares",
-            "PIDs, node IO, connection tracking and DNS are shared",
-        )],
+        &[&NODE_SHARES],
     ),
     threat(
         "OpenBao operator",
@@ -177,10 +156,7 @@ pub static THREATS: [Threat; 25] = [
         "AIFactory",
         "reads another tenant's audit log",
         GRANTS,
-        &[assume(
-            "audit-apart",
-            "audit logs are kept where only their tenant and the platform read",
-        )],
+        &[&AUDIT_APART],
     ),
     threat(
         "AIFactory",
@@ -190,22 +166,19 @@ pub static THREATS: [Threat; 25] = [
             "network/unread-policy",
             "admission/floor-writable",
         ],
-        &[assume(
-            "destinations-are-trusted",
-            "whoever answers at an address that egress allows is whom it was allowed for",
-        )],
+        &[&DESTINATIONS_ARE_TRUSTED],
     ),
     threat(
         "AIFactory",
         "reads another tenant's objects in S3",
         DATA,
-        &[CLOUD],
+        &[&OUTSIDE_GRANTS],
     ),
     threat(
         "AIFactory",
         "reads another tenant's secrets in Vault",
         DATA,
-        &[CLOUD],
+        &[&OUTSIDE_GRANTS],
     ),
     threat(
         "AIFactory",
@@ -223,7 +196,7 @@ pub static THREATS: [Threat; 25] = [
         "AIFactory",
         "breaks out of a pod that it got into from the web",
         NODE,
-        &[KERNEL],
+        &[&KERNEL_HOLDS],
     ),
     threat(
         "AIFactory",
@@ -239,16 +212,13 @@ pub static THREATS: [Threat; 25] = [
         "KubeSphere",
         "a compromised or malicious tenant reaches beyond itself",
         &["api/", "network/", "gitops/", "admission/", "data/"],
-        &[KERNEL],
+        &[&KERNEL_HOLDS],
     ),
     threat(
         "KubeSphere",
         "takes more than its share",
         SHARE,
-        &[assume(
-            "node-shares",
-            "PIDs, node IO, connection tracking and DNS are shared",
-        )],
+        &[&NODE_SHARES],
     ),
     threat(
         "KubeSphere",
@@ -288,7 +258,12 @@ pub static THREATS: [Threat; 25] = [
         ],
         &[],
     ),
-    threat("Flux", "decrypts another tenant's secrets", DATA, &[CLOUD]),
+    threat(
+        "Flux",
+        "decrypts another tenant's secrets",
+        DATA,
+        &[&OUTSIDE_GRANTS],
+    ),
     threat(
         "Flux",
         "has the controllers work without end by webhooks that name others' objects",
@@ -301,13 +276,13 @@ const fn threat(
     system: &'static str,
     text: &'static str,
     rules: &'static [&'static str],
-    outside: &'static [OutsideAssumption],
+    scope: &'static [&'static ScopeCondition],
 ) -> Threat {
     Threat {
         system,
         text,
         rules,
-        outside,
+        scope,
     }
 }
 
@@ -374,7 +349,7 @@ fn worst_evidence(proof: &ClusterProof, threat: &Threat) -> Option<(Verdict, Evi
     found.pop_last()
 }
 
-/// The assumptions of the planes of a threat's rules, and the threat's own.
+/// The assumptions of the planes of a threat's rules, and the conditions of the scope that it names.
 fn assumptions(proof: &ClusterProof, threat: &Threat) -> BTreeSet<Assumption> {
     let concerns = |plane: Plane| {
         let mut areas = threat.rules.iter().map(|rule| rule.split('/').next());
@@ -386,9 +361,7 @@ fn assumptions(proof: &ClusterProof, threat: &Threat) -> BTreeSet<Assumption> {
         .filter(|result| concerns(result.plane))
         .flat_map(|result| &result.assumptions);
 
-    let outside = threat.outside.iter().map(|assumption| Assumption {
-        name: assumption.name,
-        text: assumption.text.to_owned(),
-    });
-    of_planes.cloned().chain(outside).collect()
+    let scope = threat.scope.iter();
+    let of_scope = scope.map(|condition| condition.assumption());
+    of_planes.cloned().chain(of_scope).collect()
 }

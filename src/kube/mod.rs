@@ -6,6 +6,7 @@ pub mod id;
 pub mod kinds;
 pub mod labels;
 pub mod names;
+pub mod network_plugin;
 pub mod quantity;
 pub mod resources;
 pub mod validation;

@@ -4,67 +4,10 @@ use super::desired::Desired;
 use super::finding::LiveFinding;
 use super::rules::NOT_ENFORCED;
 use crate::diagnostic::Level;
+use crate::kube::network_plugin::{
+    DAEMON_SETS, DEFINITIONS, Enforcement, PluginDaemonSet, find_daemon_set,
+};
 use crate::value::Text;
-
-/// A CRD of a plugin that enforces NetworkPolicies.
-struct PluginDefinition {
-    definition: &'static str,
-    plugin: &'static str,
-}
-
-const DEFINITIONS: [PluginDefinition; 2] = [
-    PluginDefinition {
-        definition: "globalnetworkpolicies.crd.projectcalico.org",
-        plugin: "calico",
-    },
-    PluginDefinition {
-        definition: "ciliumnetworkpolicies.cilium.io",
-        plugin: "cilium",
-    },
-];
-
-/// Whether a plugin enforces NetworkPolicies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Enforcement {
-    Always,
-    /// Only if its arguments switch it on.
-    IfConfigured,
-    Never,
-}
-
-/// A DaemonSet of a plugin.
-struct PluginDaemonSet {
-    daemon_set: &'static str,
-    plugin: &'static str,
-    enforcement: Enforcement,
-}
-
-impl PluginDaemonSet {
-    const fn new(daemon_set: &'static str, plugin: &'static str, enforcement: Enforcement) -> Self {
-        Self {
-            daemon_set,
-            plugin,
-            enforcement,
-        }
-    }
-}
-
-static DAEMON_SETS: [PluginDaemonSet; 14] = [
-    PluginDaemonSet::new("calico-node", "calico", Enforcement::Always),
-    PluginDaemonSet::new("canal", "calico", Enforcement::Always),
-    PluginDaemonSet::new("cilium", "cilium", Enforcement::Always),
-    PluginDaemonSet::new("antrea-agent", "antrea", Enforcement::Always),
-    PluginDaemonSet::new("ovnkube-node", "ovn-kubernetes", Enforcement::Always),
-    PluginDaemonSet::new("kube-ovn-cni", "kube-ovn", Enforcement::Always),
-    PluginDaemonSet::new("azure-npm", "azure-npm", Enforcement::Always),
-    PluginDaemonSet::new("aws-node", "aws-vpc-cni", Enforcement::IfConfigured),
-    PluginDaemonSet::new("kindnet", "kindnet", Enforcement::IfConfigured),
-    PluginDaemonSet::new("kube-router", "kube-router", Enforcement::IfConfigured),
-    PluginDaemonSet::new("weave-net", "weave-net", Enforcement::IfConfigured),
-    PluginDaemonSet::new("kube-flannel", "flannel", Enforcement::Never),
-    PluginDaemonSet::new("kube-flannel-ds", "flannel", Enforcement::Never),
-    PluginDaemonSet::new("bridge-cni", "bridge", Enforcement::Never),
-];
 
 /// Returns the plugin that a CRD belongs to.
 pub fn named_by_definition(name: &str) -> Option<&'static str> {
@@ -74,8 +17,7 @@ pub fn named_by_definition(name: &str) -> Option<&'static str> {
 
 /// Returns the plugin that a DaemonSet belongs to.
 pub fn named_by_daemon_set(name: &str) -> Option<&'static str> {
-    let known = DAEMON_SETS.iter().find(|known| known.daemon_set == name)?;
-    Some(known.plugin)
+    find_daemon_set(name).map(|known| known.plugin)
 }
 
 /// The command that lists the DaemonSets of plugins.

@@ -1,6 +1,7 @@
 //! Findings as text: for people, for programs, for a forge. Nothing else writes them in any format.
 
 pub mod access;
+mod assumptions;
 pub mod baseline;
 pub mod diff;
 mod examples;
@@ -14,6 +15,7 @@ pub mod live;
 pub mod mermaid;
 pub mod proof;
 mod rules;
+mod run_verdict;
 mod sarif;
 pub mod tables;
 #[cfg(feature = "cli")]
@@ -62,6 +64,11 @@ pub fn count(findings: &[Diagnostic]) -> Counts {
         warnings: of(Level::Warning),
         notes: of(Level::Note),
     }
+}
+
+/// A text that stays in one cell of a table in Markdown.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
 }
 
 /// A text, or a dash if it is empty.

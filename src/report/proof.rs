@@ -1,17 +1,18 @@
 //! Proofs: a table of verdicts for people, and the same for programs.
 
+use super::assumptions::{AssumptionReport, RestsOn, ScopeReport};
 use super::baseline::{Clusters, Fingerprint};
 use super::findings::{FindingState, ReportedFinding, Threshold};
 use super::json::FindingReport;
 use super::junit::{self, Case, CaseOutcome, Suite};
 use super::tables::{self, Tables, TablesReport};
-use super::{Counts, count, mermaid, plain, plural, sarif};
+use super::{Counts, cell, count, mermaid, plain, plural, run_verdict, sarif};
 use crate::bundle::short;
 use crate::diagnostic::Diagnostic;
 use crate::graph::Cluster;
 use crate::isolation::pairs::OpenedPairs;
 use crate::isolation::severity::{self, Severity};
-use crate::isolation::{ClusterProof, Finding, MODEL, Plane, PlaneResult, Verdict};
+use crate::isolation::{ClusterProof, ClusterSize, Finding, MODEL, Plane, PlaneResult, Verdict};
 use crate::source::{SourceMap, Span};
 use crate::value::Text;
 use serde::Serialize;
@@ -87,25 +88,55 @@ impl ProofReport<'_> {
         asked.is_none_or(|planes| planes.contains(&plane))
     }
 
-    /// A table for each cluster: what is proven, what it rests on, and what was not looked at.
+    /// What the verdicts rest on.
+    fn rests_on(&self) -> RestsOn<'_> {
+        RestsOn::new(&self.proofs, &self.tables, &|plane| self.asks(plane))
+    }
+
+    /// The verdict of the run in one line, with the number of findings; and what was asked for.
+    pub fn headline(&self) -> String {
+        let verdicts = run_verdict::by_cluster(&self.proofs, &|plane| self.asks(plane));
+        let counts = run_verdict::counts(&self.findings);
+        let mut out = format!(
+            "verdict: {verdicts}; {counts}; model {MODEL}, inputs {}\n",
+            self.digest
+        );
+        if let Some(planes) = &self.asked {
+            let names: Vec<&str> = planes.iter().map(|plane| plane.name()).collect();
+            let names = names.join(", ");
+            let _ = writeln!(out, "asked for: {names}; only these decide the exit code");
+        }
+        out.push('\n');
+        out
+    }
+
+    /// A table for each cluster: what is proven and what was not looked at; then what all verdicts
+    /// rest on.
     pub fn text(&self) -> String {
         let mut out = String::new();
         for (proof, tables) in self.proofs.iter().zip(&self.tables) {
             self.add_cluster(&mut out, proof, tables);
         }
+        if !self.proofs.is_empty() {
+            out.push('\n');
+        }
+
+        let answers_threats = self.tables.iter().any(|tables| tables.threats.is_some());
+        out.push_str(&self.rests_on().text(answers_threats));
         out.push_str(&self.states_text());
         out
     }
 
     fn add_cluster(&self, out: &mut String, proof: &ClusterProof, tables: &Tables) {
-        let (size, digest) = (proof.size, &self.digest);
+        let size = proof.size;
         let _ = writeln!(
             out,
-            "{}: {}, {}, {}, {} declared on both sides (model {MODEL}, inputs {digest})",
+            "{}: {}; {}, {}, {}, {} declared on both sides",
             proof.cluster,
+            run_verdict::of_cluster(proof, &|plane| self.asks(plane)),
             plural(size.tenants, "tenant"),
             plural(size.namespaces, "namespace"),
-            plural(size.objects, "object"),
+            objects_text(size),
             plural(proof.declared_edges, "edge"),
         );
 
@@ -121,7 +152,6 @@ impl ProofReport<'_> {
         }
         let planes = proof.planes.iter();
         out.extend(planes.map(|plane| plane_line(plane, self.asks(plane.plane))));
-        out.push_str(&assumptions_text(proof));
 
         if !proof.unread.is_empty() {
             let kinds: Vec<String> = proof
@@ -144,12 +174,6 @@ impl ProofReport<'_> {
     /// How many findings do not count, and why; the entries of the baseline that are gone.
     fn states_text(&self) -> String {
         let mut out = String::new();
-        if let Some(planes) = &self.asked {
-            let names: Vec<&str> = planes.iter().map(|plane| plane.name()).collect();
-            let names = names.join(", ");
-            let _ = writeln!(out, "asked for: {names}; only these decide the exit code");
-        }
-
         let counts = StateCounts::of(&self.findings);
         if counts.known > 0 {
             let known = plural(counts.known, "finding");
@@ -166,16 +190,14 @@ impl ProofReport<'_> {
     }
 }
 
-/// The assumptions of the planes that rest on any.
-fn assumptions_text(proof: &ClusterProof) -> String {
-    let mut assumptions: BTreeMap<&str, &str> = BTreeMap::new();
-    let assumed = proof.planes.iter();
-    for plane in assumed.filter(|plane| plane.verdict == Verdict::Assumed) {
-        assumptions.extend(plane.assumptions.iter().map(|a| (a.name, a.text.as_str())));
+/// How many objects there are, and how many of them are rendered if others stand beside them.
+fn objects_text(size: ClusterSize) -> String {
+    let objects = plural(size.objects, "object");
+    match size.rendered {
+        0 => objects,
+        rendered if rendered == size.objects => objects,
+        rendered => format!("{objects} ({rendered} rendered)"),
     }
-
-    let line = |(name, text): (&str, &str)| format!("  assumes {name}: {text}\n");
-    assumptions.into_iter().map(line).collect()
 }
 
 /// The line of a plane: its verdict, and what the verdict rests on.
@@ -192,7 +214,8 @@ fn plane_line(plane: &PlaneResult, is_asked: bool) -> String {
         why.push(format!("{waived} waived"));
     }
     if plane.verdict == Verdict::Assumed {
-        let names: Vec<&str> = plane.assumptions.iter().map(|a| a.name).collect();
+        let names: BTreeSet<&str> = plane.assumptions.iter().map(|a| a.name).collect();
+        let names: Vec<&str> = names.into_iter().collect();
         why.push(format!("if {}", names.join(", ")));
     }
     if !is_asked {
@@ -227,7 +250,10 @@ impl ProofReport<'_> {
     /// The same as Markdown for a pull request.
     pub fn markdown(&self) -> String {
         let mut out = format!(
-            "### tenantry prove\n\nModel {MODEL}, inputs `{}`.\n\n| cluster | {} |\n",
+            "### tenantry prove\n\nVerdict: {}; {}.\n\nModel {MODEL}, inputs `{}`.\n\n\
+             | cluster | {} |\n",
+            cell(&run_verdict::by_cluster(&self.proofs, &|plane| self.asks(plane))),
+            run_verdict::counts(&self.findings),
             self.digest,
             Plane::ALL.map(Plane::name).join(" | ")
         );
@@ -254,25 +280,9 @@ impl ProofReport<'_> {
                 .map(|(proof, tables)| tables::markdown(&cell(&proof.cluster), tables)),
         );
 
-        let planes = self.proofs.iter().flat_map(|proof| &proof.planes);
-        let assumed: BTreeMap<&str, &str> = planes
-            .flat_map(|plane| &plane.assumptions)
-            .map(|assumption| (assumption.name, assumption.text.as_str()))
-            .collect();
-
-        out.push_str("\n<details><summary>What it rests on</summary>\n\n");
-        for (name, text) in assumed {
-            let _ = writeln!(out, "- `{name}`: {}", cell(text));
-        }
-        out.push_str("\n</details>\n");
-
+        out.push_str(&self.rests_on().markdown());
         out
     }
-}
-
-/// A text that stays in one cell of a table.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
 }
 
 /// The findings, folded; empty if there are none.
@@ -336,7 +346,10 @@ struct ProofDocument<'a> {
     schema_version: u32,
     model: &'a str,
     inputs: &'a str,
+    verdict: &'a str,
     clusters: Vec<ProvenClusterReport<'a>>,
+    assumptions: Vec<AssumptionReport<'a>>,
+    scope: Vec<ScopeReport<'a>>,
     findings: Vec<ListedFinding<'a>>,
     counts: Counts,
     states: StateCounts,
@@ -429,9 +442,11 @@ impl<'a> ListedFinding<'a> {
 #[serde(rename_all = "camelCase")]
 struct ProvenClusterReport<'a> {
     cluster: &'a str,
+    verdict: &'a str,
     tenants: usize,
     namespaces: usize,
     objects: usize,
+    rendered: usize,
     declared_edges: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     platform_by_name: Vec<&'a str>,
@@ -449,7 +464,7 @@ struct PlaneReport<'a> {
     refuted: usize,
     unknown: usize,
     waived: usize,
-    assumptions: BTreeMap<&'a str, &'a str>,
+    assumptions: BTreeMap<&'a str, String>,
 }
 
 #[derive(Serialize)]
@@ -499,27 +514,30 @@ fn at(sources: &SourceMap, span: Span) -> LocationReport<'_> {
 }
 
 impl<'a> ProvenClusterReport<'a> {
-    fn of(sources: &'a SourceMap, proof: &'a ClusterProof, tables: &'a Tables) -> Self {
+    fn of(
+        sources: &'a SourceMap,
+        verdict: &'a str,
+        proof: &'a ClusterProof,
+        tables: &'a Tables,
+    ) -> Self {
         let plane = |plane: &'a PlaneResult| PlaneReport {
             plane: plane.plane.name(),
             verdict: plane.verdict_name(),
             refuted: plane.refuted,
             unknown: plane.unknown,
             waived: plane.refuted_waived + plane.unknown_waived,
-            assumptions: plane
-                .assumptions
-                .iter()
-                .map(|assumption| (assumption.name, assumption.text.as_str()))
-                .collect(),
+            assumptions: texts_by_name(plane),
         };
 
         let found = proof.findings.iter().map(|f| (Some(f), &f.diagnostic));
         let unread = proof.unread_inputs.iter().map(|d| (None, d));
         Self {
             cluster: &proof.cluster,
+            verdict,
             tenants: proof.size.tenants,
             namespaces: proof.size.namespaces,
             objects: proof.size.objects,
+            rendered: proof.size.rendered,
             declared_edges: proof.declared_edges,
             platform_by_name: names(&proof.platform_by_name),
             planes: proof.planes.iter().map(plane).collect(),
@@ -531,6 +549,19 @@ impl<'a> ProvenClusterReport<'a> {
             tables: tables.report(),
         }
     }
+}
+
+/// The assumptions of a plane by their names.
+fn texts_by_name(plane: &PlaneResult) -> BTreeMap<&str, String> {
+    let mut texts: BTreeMap<&str, String> = BTreeMap::new();
+    for assumption in &plane.assumptions {
+        let text = texts.entry(assumption.name).or_default();
+        if !text.is_empty() {
+            text.push_str("; ");
+        }
+        text.push_str(&assumption.text);
+    }
+    texts
 }
 
 impl<'a> ProofFindingReport<'a> {
@@ -566,15 +597,23 @@ impl<'a> ProofFindingReport<'a> {
 impl ProofReport<'_> {
     /// A JSON document, ended by a newline.
     pub fn json(&self) -> String {
+        let is_asked = |plane| self.asks(plane);
         let clusters = self.proofs.iter().zip(&self.tables);
+        let rests_on = self.rests_on();
         let shown: Vec<Diagnostic> = self.findings.iter().map(ReportedFinding::shown).collect();
         let document = ProofDocument {
             schema_version: 1,
             model: MODEL,
             inputs: &self.digest,
+            verdict: run_verdict::of_run(&self.proofs, &is_asked),
             clusters: clusters
-                .map(|(proof, tables)| ProvenClusterReport::of(self.sources, proof, tables))
+                .map(|(proof, tables)| {
+                    let verdict = run_verdict::of_cluster(proof, &is_asked);
+                    ProvenClusterReport::of(self.sources, verdict, proof, tables)
+                })
                 .collect(),
+            assumptions: rests_on.assumptions,
+            scope: rests_on.scope,
             findings: self
                 .findings
                 .iter()

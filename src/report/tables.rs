@@ -192,15 +192,6 @@ pub fn threats_text(cluster: &str, answers: &[ThreatAnswer]) -> String {
         let _ = writeln!(out, "{}", line.trim_end());
     }
 
-    let all: BTreeMap<&str, &str> = answers
-        .iter()
-        .flat_map(|a| &a.assumptions)
-        .map(|a| (a.name, a.text.as_str()))
-        .collect();
-
-    for (name, text) in all {
-        let _ = writeln!(out, "  assumes {name}: {text}");
-    }
     out
 }
 

@@ -20,6 +20,14 @@ fn folder() -> PathBuf {
 
 /// The cluster of some manifests: the tenants are blue and green, by the label of their namespaces.
 pub fn cluster(texts: &[(String, String)]) -> (SourceMap, Cluster) {
+    changed_cluster(texts, |_| {})
+}
+
+/// The cluster of some manifests, with what else is known of it.
+pub fn changed_cluster(
+    texts: &[(String, String)],
+    change: impl FnOnce(&mut Parts),
+) -> (SourceMap, Cluster) {
     let mut sources = SourceMap::default();
     let ids: Vec<SourceId> = texts
         .iter()
@@ -37,13 +45,14 @@ pub fn cluster(texts: &[(String, String)]) -> (SourceMap, Cluster) {
         reaches: Vec::new(),
     };
 
-    let parts = Parts {
+    let mut parts = Parts {
         engine_namespace: "flux-system".into(),
         facts: reading.facts,
         tenants: vec![tenant("blue"), tenant("green")],
         unread_inputs: reading.faults,
         ..Parts::default()
     };
+    change(&mut parts);
 
     (
         sources,

@@ -5,6 +5,7 @@ mod support;
 
 mod admission_policies;
 mod artifacts;
+mod assumptions;
 mod attacker;
 mod authorizer;
 mod can_reach;

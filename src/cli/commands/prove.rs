@@ -223,7 +223,7 @@ fn text(cli: &Cli, args: &ProveArgs, report: &ProofReport<'_>, is_output: bool) 
     };
     match cli.quiet {
         true => found,
-        false => found + &report.text(),
+        false => report.headline() + &found + &report.text(),
     }
 }
 

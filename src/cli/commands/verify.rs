@@ -19,7 +19,7 @@ use tenantry::compile::Compiled;
 use tenantry::delivery::ClusterEngine;
 use tenantry::diagnostic::Level;
 use tenantry::document::emit_documents;
-use tenantry::graph::{Cluster, ExtraFacts};
+use tenantry::graph::{COMPLETE_SNAPSHOT, Cluster, ExtraFacts};
 use tenantry::kube::{ObjectId, RBAC};
 use tenantry::live::role::role;
 use tenantry::live::{
@@ -367,6 +367,7 @@ impl Run<'_> {
             let mut beside = ExtraFacts {
                 facts,
                 closed_world: complete,
+                lists_every_kind: complete,
                 keeps_objects: options.keep_objects,
                 ..ExtraFacts::default()
             };
@@ -710,7 +711,8 @@ fn select_tenants(wanted: &mut Desired, tenants: &[String]) -> Result<(), CliErr
 /// Writes a snapshot, completely or not at all. It shows all access in the cluster: only the user who
 /// runs the program may read the file.
 fn write_private(file: &Path, objects: &[String]) -> Result<(), CliError> {
-    let mut text = String::from("{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[\n");
+    let mut text = String::from(COMPLETE_SNAPSHOT);
+    text.push_str("\"items\":[\n");
     text.push_str(&objects.join(",\n"));
     text.push_str("\n]}\n");
 

@@ -18,6 +18,7 @@ pub use pod_security::{POD_SECURITY_NOT_ENFORCED, refused};
 pub use privileged_workload::PRIVILEGED_WORKLOAD;
 pub use tenant_hook::TENANT_HOOK;
 
+use super::assumptions::{NO_OTHER_GRANTS, POLICIES_DENY};
 use super::{Findings, some};
 use crate::graph::rbac::{Binding, Role, Subject};
 use crate::graph::{Cluster, InputKind, Owner};
@@ -26,16 +27,8 @@ use crate::value::Text;
 /// Every rule of the plane.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     if !cluster.closed_world {
-        out.assume(
-            "no-other-grants",
-            "no role, binding or authorizer grants more than what the inputs hold",
-        );
+        out.assume(&NO_OTHER_GRANTS);
     }
-
-    out.assume(
-        "platform-writes-policies",
-        "nobody but the platform writes admission policies: only RBAC guards them",
-    );
 
     floor_writable::check(cluster, out);
     frozen_floor::check(cluster, out);
@@ -51,10 +44,10 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 fn rests_on(out: &mut Findings<'_>, policies: &[Text]) {
     let names = some(policies.iter().map(Text::as_str));
     let text = format!(
-        "the API server has taken the admission policies {names} (their types match), they stay as they are, and exempt \
-         nobody of the tenant by another name or group"
+        "the API server accepted the admission policies {names} (their types match), they stay as \
+         they are, and exempt no principal of the tenant by another name or group"
     );
-    out.assume("policies-deny", text);
+    out.assume_about(&POLICIES_DENY, text);
 }
 
 /// Bindings in tenants' namespaces that give the tenant itself something, and whom.

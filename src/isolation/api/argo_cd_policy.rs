@@ -3,6 +3,7 @@ use crate::diagnostic::rule;
 use crate::graph::membership::{ArgoPermission, ArgoPolicy};
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, Owner};
+use crate::isolation::assumptions::ARGO_CD_READERS;
 use crate::isolation::{Finding, Verdict, at};
 use crate::kube::names::glob;
 use crate::source::Span;
@@ -102,10 +103,10 @@ fn tenants(cluster: &Cluster, policy: &ArgoPolicy, out: &mut Findings<'_>) {
             None => continue,
             Some(ArgoReach::Sees(what)) => {
                 let text = format!(
-                    "applications of Argo CD hold nothing that a tenant keeps to itself: argocd-rbac-cm lets \
-                     `{name}` of tenant `{tenant_name}` {what}; a role for its own project removes this"
+                    "{}: argocd-rbac-cm lets `{name}` of tenant `{tenant_name}` {what}",
+                    ARGO_CD_READERS.text
                 );
-                out.assume("argo-cd-readers", text);
+                out.assume_about(&ARGO_CD_READERS, text);
                 continue;
             }
             Some(ArgoReach::Unknown(what)) => (Some(Verdict::Unknown), what),

@@ -8,6 +8,7 @@ mod lost_subject;
 mod operator_kind;
 mod shared_membership;
 mod shared_subject;
+mod undeclared_subjects;
 mod wide_subject;
 
 pub use argo_cd_policy::{ARGO_CD_POLICY, changes_others};
@@ -20,6 +21,7 @@ pub use shared_membership::SHARED_MEMBERSHIP;
 pub use shared_subject::SHARED_SUBJECT;
 pub use wide_subject::WIDE_SUBJECT;
 
+use super::assumptions::NO_OTHER_GRANTS;
 use super::capability::BECOME_ACCOUNT;
 use super::{Finding, Findings, Step};
 use crate::graph::rbac::Subject;
@@ -28,12 +30,9 @@ use crate::graph::{ACCOUNTS_OF, Cluster};
 /// Every rule of the plane.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     if !cluster.closed_world {
-        out.assume(
-            "no-other-grants",
-            "no role, binding or authorizer grants more than what the inputs hold",
-        );
+        out.assume(&NO_OTHER_GRANTS);
     }
-    out.assume("declared-subjects", "users and groups that no tenant declares, and service accounts of namespaces that no input has, are the platform's");
+    undeclared_subjects::assume(cluster, out);
     cross_tenant_binding::check(cluster, out);
     cluster_binding::check(cluster, out);
     wide_subject::check(cluster, out);

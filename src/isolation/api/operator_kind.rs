@@ -3,6 +3,7 @@ use crate::diagnostic::rule;
 use crate::graph::Cluster;
 use crate::graph::rbac::{Binding, PolicyRule, Role};
 use crate::isolation::admission::own_grants;
+use crate::isolation::assumptions::OPERATORS_CLOSED;
 use crate::isolation::operators::{OperatorKind, Standing, Standings, writes_every_kind, written};
 use crate::isolation::{Finding, some};
 use crate::source::Span;
@@ -85,16 +86,16 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     }
 
     for (row, all) in unshown.values() {
-        out.assume("operators-closed", unshown_text(row, all));
+        out.assume_about(&OPERATORS_CLOSED, unshown_text(row, all));
     }
     if !every_kind.is_empty() {
         let text = format!(
             "tenants that may write every kind of their namespaces ({}) reach nobody through the kinds of \
              operators: Operator Lifecycle Manager, k3s, flux-operator, Argo CD, Kyverno and the like do \
-             not run, or are closed; a role that lists its kinds removes this",
+             not run, or are closed",
             some(every_kind)
         );
-        out.assume("operators-closed", text);
+        out.assume_about(&OPERATORS_CLOSED, text);
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Findings;
 use crate::graph::Cluster;
 use crate::graph::host::IngressPower;
+use crate::isolation::assumptions::CONTROLLER_CONFIGURATION;
 use crate::isolation::tenant_of;
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
@@ -14,8 +15,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let called = annotation.id.called();
 
         match &annotation.power {
-            IngressPower::Snippet => out.assume(
-                "controller-configuration",
+            IngressPower::Snippet => out.assume_about(
+                &CONTROLLER_CONFIGURATION,
                 format!(
                     "the ingress controller ignores {key} of {called}, by which tenant `{name}` \
                      reads every Secret that the controller reads"
@@ -25,8 +26,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 if tenant_of(cluster, namespace).is_some_and(|(other, _)| other == tenant) {
                     continue;
                 }
-                out.assume(
-                    "controller-configuration",
+                out.assume_about(
+                    &CONTROLLER_CONFIGURATION,
                     format!(
                         "the ingress controller refuses {key} of {called}, by which tenant \
                          `{name}` uses `{namespace}/{object}` of {}",

@@ -25,19 +25,16 @@ pub use shared_class::SHARED_CLASS;
 pub use shared_identity::SHARED_IDENTITY;
 pub use shared_volume::SHARED_VOLUME;
 
-use super::Findings;
+use super::admission::own_grants;
+use super::assumptions::HOSTS_AND_ADDRESSES;
+use super::capability::{Permission, WRITE, giving};
+use super::{Findings, some};
 use crate::graph::Cluster;
+use std::collections::BTreeSet;
 
 /// Every rule of the plane.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    out.assume(
-        "outside-grants",
-        "clouds, registries and stores of secrets give each service account its own tenant's data only",
-    );
-    out.assume(
-        "hosts-and-addresses",
-        "admission denies externalIPs, and hosts of others, to those who may write Services and Ingresses",
-    );
+    assume_hosts(cluster, out);
     host_claimed_twice::check(cluster, out);
     ingress_annotations::check(cluster, out);
     shared_identity::check(cluster, out);
@@ -49,4 +46,28 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     reference_grant::check(cluster, out);
     copied_object::check(cluster, out);
     borrowed_identity::check(cluster, out);
+}
+
+/// The rights by which a tenant takes an address or a host.
+static TAKES_HOSTS: [Permission; 2] = [
+    Permission::new("", &["services"], WRITE),
+    Permission::new("networking.k8s.io", &["ingresses"], WRITE),
+];
+
+/// Names the tenants that may take addresses and hosts.
+fn assume_hosts(cluster: &Cluster, out: &mut Findings<'_>) {
+    let takers: BTreeSet<&str> = own_grants(cluster)
+        .filter(|(_, _, role, _)| giving(&TAKES_HOSTS, &role.rules).is_some())
+        .map(|(tenant, ..)| cluster.tenants[tenant as usize].name.as_str())
+        .collect();
+    if takers.is_empty() {
+        return;
+    }
+
+    let text = format!(
+        "admission denies externalIPs, and hosts of others, to tenants that may write Services and \
+         Ingresses: {}",
+        some(takers)
+    );
+    out.assume_about(&HOSTS_AND_ADDRESSES, text);
 }

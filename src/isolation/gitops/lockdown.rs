@@ -1,8 +1,9 @@
-use super::Findings;
+use super::{Findings, shows_flux};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
 use crate::graph::gitops::flux::Controller;
 use crate::graph::operator;
+use crate::isolation::assumptions::FLUX_LOCKDOWN;
 use crate::isolation::capability::APPLY_BY_FLUX;
 use crate::isolation::{Finding, at, some, tenant_of};
 use crate::source::Span;
@@ -196,12 +197,10 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         }
     }
 
-    if !missing.is_empty() {
+    if !missing.is_empty() && shows_flux(cluster) {
         let missing: Vec<String> = missing.into_iter().collect();
-        out.assume(
-            "flux-lockdown",
-            format!("Flux's controllers run locked down: {}", missing.join(", ")),
-        );
+        let text = format!("{}: {}", FLUX_LOCKDOWN.text, missing.join(", "));
+        out.assume_about(&FLUX_LOCKDOWN, text);
     }
 }
 

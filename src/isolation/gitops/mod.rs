@@ -22,7 +22,9 @@ pub use second_definition::SECOND_DEFINITION;
 pub use shared_decryption::SHARED_DECRYPTION;
 pub use unread_kind::UNREAD_KIND;
 
+use super::assumptions::NO_OTHER_SYNCS;
 use super::{Findings, tenant_of};
+use crate::delivery::argo;
 use crate::graph::Cluster;
 use crate::graph::gitops::Applier;
 use crate::value::Text;
@@ -30,10 +32,7 @@ use std::collections::BTreeSet;
 
 /// Every rule of the plane.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    out.assume(
-        "no-other-syncs",
-        "nothing applies more than the objects of GitOps engines that the inputs hold",
-    );
+    assume_syncs(cluster, out);
     no_service_account::check(cluster, out);
     cross_namespace::check(cluster, out);
     foreign_target::check(cluster, out);
@@ -44,6 +43,50 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     unread_kind::check(cluster, out);
     controller_identity::check(cluster, out);
     other_engine::check(cluster, out);
+}
+
+/// Whether the inputs show that Flux runs: by a fleet that it delivers, its objects or its controllers.
+pub(super) fn shows_flux(cluster: &Cluster) -> bool {
+    let gitops = &cluster.facts.gitops;
+    cluster.has_fleet
+        || !gitops.controllers.is_empty()
+        || !gitops.appliers.is_empty()
+        || !gitops.referrers.is_empty()
+        || !gitops.sources.is_empty()
+}
+
+/// Whether the inputs show that Argo CD runs: by its objects, its settings or its namespace.
+pub(super) fn shows_argo_cd(cluster: &Cluster) -> bool {
+    !cluster.facts.gitops.argo.is_empty()
+        || !cluster.facts.argo_policies.is_empty()
+        || cluster.namespace(argo::NAMESPACE).is_some()
+}
+
+/// Names the engines that the inputs do not show.
+fn assume_syncs(cluster: &Cluster, out: &mut Findings<'_>) {
+    if cluster.lists_every_kind {
+        return;
+    }
+    let engines = [
+        ("Flux", shows_flux(cluster)),
+        ("Argo CD", shows_argo_cd(cluster)),
+    ];
+    let absent: Vec<&str> = engines
+        .iter()
+        .filter(|(_, is_shown)| !is_shown)
+        .map(|(name, _)| *name)
+        .collect();
+    match absent.is_empty() {
+        true => out.assume(&NO_OTHER_SYNCS),
+        false => {
+            let absent = absent.join(" and ");
+            let text = format!(
+                "{}; {absent}, which no input shows, applies nothing",
+                NO_OTHER_SYNCS.text
+            );
+            out.assume_about(&NO_OTHER_SYNCS, text);
+        }
+    }
 }
 
 /// The syncs that stand in tenants' namespaces, and whose each is.

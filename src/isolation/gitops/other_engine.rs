@@ -1,6 +1,7 @@
 use super::{Findings, named_tenant};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
+use crate::isolation::assumptions::PLATFORM_REPOSITORIES;
 use crate::isolation::operators::{Standing, Standings, acting};
 use crate::isolation::{Finding, tenant_of};
 use std::cell::LazyCell;
@@ -97,6 +98,6 @@ fn of_platform(cluster: &Cluster, out: &mut Findings<'_>) {
             "only the platform writes the repositories that its {} objects apply",
             kinds.join(", ")
         );
-        out.assume("platform-repositories", text);
+        out.assume_about(&PLATFORM_REPOSITORIES, text);
     }
 }

@@ -7,6 +7,7 @@ mod host_network;
 mod open_controller;
 mod open_namespace;
 mod platform_servers;
+mod plugin;
 pub mod reach;
 mod unread_policy;
 pub mod paths;
@@ -26,47 +27,13 @@ use std::collections::BTreeSet;
 
 /// Every rule of the plane; how many edges both sides declare.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) -> usize {
-    out.assume(
-        "plugin-enforces",
-        "the network plugin enforces NetworkPolicies in every namespace",
-    );
-
-    out.assume(
-        "nodes-and-kubelet",
-        "nodes reach the pods that run on them, whatever policies say",
-    );
-
-    if cluster.plugin.as_deref() == Some("cilium") {
-        out.assume(
-            "networks-select-no-pods",
-            "as Cilium documents, an ipBlock selects no pods",
-        );
-    } else if cluster.pod_networks.is_empty() {
-        out.assume(
-            "pod-networks",
-            "pods have private addresses (RFC 1918, 100.64.0.0/10, fc00::/7): podCIDRs says better",
-        );
-    }
-
-    // Where there are some, they are unknown already.
-    if cluster.facts.other_policies.is_empty() {
-        out.assume(
-            "no-other-policies",
-            "no policy of another kind lets in more than what the inputs hold",
-        );
-    }
-
+    plugin::assume(cluster, out);
     unread_policy::check(cluster, out);
     host_network::check(cluster, out);
     dangling_selector::check(cluster, out);
     diverted_traffic::check(cluster, out);
     let reach = Reachability::new(cluster);
     let declared = declared(cluster);
-    out.assume(
-        "no-forwarding",
-        "no pod of the platform that a tenant reaches passes on what it is sent to another tenant",
-    );
-
     platform_servers::assume(cluster, &reach, out);
     open_controller::check(cluster, &reach, out);
     open_namespace::check(cluster, &reach, &declared, out);

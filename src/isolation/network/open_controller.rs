@@ -6,6 +6,8 @@ use crate::diagnostic::rule;
 use crate::graph::workload::Workload;
 use crate::graph::{Cluster, NamespaceNode, Owner};
 use crate::isolation::Finding;
+use crate::isolation::assumptions::CONTROLLERS_CLOSED;
+use crate::isolation::gitops::{shows_argo_cd, shows_flux};
 use crate::kube::labels::{Labels, TooLarge};
 use crate::netpol::{Direction, Port, Ports, Protocol};
 use crate::source::Span;
@@ -160,7 +162,11 @@ pub(super) fn check(cluster: &Cluster, reach: &Reachability<'_>, out: &mut Findi
     for server in &SERVERS {
         let places = server.places(cluster);
         let home = server.namespace.unwrap_or(&cluster.engine_namespace);
-        if places.is_empty() && !server.optional && !absent.contains(&home) {
+        let is_shown = match server.namespace {
+            None => shows_flux(cluster),
+            Some(_) => shows_argo_cd(cluster),
+        };
+        if places.is_empty() && is_shown && !server.optional && !absent.contains(&home) {
             absent.push(home);
         }
         for place in places {
@@ -170,10 +176,11 @@ pub(super) fn check(cluster: &Cluster, reach: &Reachability<'_>, out: &mut Findi
 
     if !absent.is_empty() {
         let text = format!(
-            "{} let no tenant's pods in, but to metrics and webhooks",
+            "{}, of which no input has the namespace, let tenants' pods send to metrics and webhooks \
+             only",
             absent.join(" and ")
         );
-        out.assume("controllers-closed", text);
+        out.assume_about(&CONTROLLERS_CLOSED, text);
     }
 }
 

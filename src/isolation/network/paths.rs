@@ -288,17 +288,19 @@ pub fn pod_network(cluster: &Cluster, addresses: &AddressSet) -> Option<IpNet> {
         return None;
     }
 
-    let usual: Vec<IpNet> = USUAL_POD_NETWORKS
-        .iter()
-        .filter_map(|network| network.parse().ok())
-        .collect();
-    let pod_networks = match cluster.pod_networks.as_slice() {
-        [] => &usual,
-        declared => declared,
-    };
+    let meets = |pods: &IpNet| addresses.meets(&AddressSet::new(pods, &[]));
+    pod_networks(cluster).into_iter().find(meets)
+}
 
-    let meets = |pods: &&IpNet| addresses.meets(&AddressSet::new(pods, &[]));
-    pod_networks.iter().find(meets).copied()
+/// The networks of pods that the fleet declares; the usual ones if it declares none.
+pub(super) fn pod_networks(cluster: &Cluster) -> Vec<IpNet> {
+    match cluster.pod_networks.as_slice() {
+        [] => USUAL_POD_NETWORKS
+            .iter()
+            .filter_map(|network| network.parse().ok())
+            .collect(),
+        declared => declared.to_vec(),
+    }
 }
 
 /// The addresses that pods have if the fleet declares none: private ones, and those of carriers.

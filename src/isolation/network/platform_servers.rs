@@ -5,6 +5,7 @@ use super::reach::Reachability;
 use super::{Findings, owned};
 use crate::graph::workload::Workload;
 use crate::graph::{Cluster, Owner};
+use crate::isolation::assumptions::{METADATA_SERVICE, NO_FORWARDING, PLATFORM_SERVERS};
 use crate::isolation::some;
 use crate::kube::labels::Labels;
 use crate::kube::names::NAME_LABEL;
@@ -58,7 +59,8 @@ static OPEN_SERVERS: [OpenServer; 26] = [
 pub(super) fn assume(cluster: &Cluster, reach: &Reachability<'_>, out: &mut Findings<'_>) {
     let reached = reached(cluster, reach);
     let unseen = unseen_system_namespace(cluster, reach);
-    if !reached.is_empty() || unseen.is_some() {
+    let is_unseen = unseen.is_some();
+    if !reached.is_empty() || is_unseen {
         let mut by_namespace: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for workload in &cluster.facts.workloads {
             if let Some(at) = cluster.namespace(&workload.id.namespace)
@@ -89,10 +91,28 @@ pub(super) fn assume(cluster: &Cluster, reach: &Reachability<'_>, out: &mut Find
              data alone: in {}",
             each.join(", ")
         );
-        out.assume("platform-servers", text);
+        out.assume_about(&PLATFORM_SERVERS, text);
+        assume_no_forwarding(cluster, &reached, is_unseen, out);
     }
 
     assume_metadata(cluster, reach, out);
+}
+
+/// Names the namespaces whose pods may pass on what they are sent.
+fn assume_no_forwarding(
+    cluster: &Cluster,
+    reached: &BTreeMap<u32, Vec<u32>>,
+    unseen: bool,
+    out: &mut Findings<'_>,
+) {
+    let names = reached.keys();
+    let names = names.map(|at| cluster.namespaces[*at as usize].name.as_str());
+    let names: Vec<&str> = names.chain(unseen.then_some(SYSTEM_NAMESPACE)).collect();
+    let text = format!(
+        "no pod of the platform passes on to another tenant what a tenant sends it: in {}",
+        some(names)
+    );
+    out.assume_about(&NO_FORWARDING, text);
 }
 
 /// Most tenants' namespaces that are named for a namespace of the platform.
@@ -238,7 +258,7 @@ fn assume_metadata(cluster: &Cluster, reach: &Reachability<'_>, out: &mut Findin
          pods of {} send there",
         some(names.iter().copied())
     );
-    out.assume("metadata-service", text);
+    out.assume_about(&METADATA_SERVICE, text);
 }
 
 /// Whether a rule lets pods send to the metadata service.

@@ -36,7 +36,7 @@ pub(super) static SHARES: [Share; 7] = [
         true,
     ),
     share(
-        "ephemeral storage",
+        "ephemeral storage (requests.ephemeral-storage)",
         &[
             "ephemeral-storage",
             "requests.ephemeral-storage",
@@ -45,17 +45,17 @@ pub(super) static SHARES: [Share; 7] = [
         false,
     ),
     share(
-        "the number of objects in etcd (count/configmaps)",
+        "ConfigMaps in etcd (count/configmaps)",
         &["configmaps", "count/configmaps"],
         false,
     ),
     share(
-        "the number of objects in etcd (count/secrets)",
+        "Secrets in etcd (count/secrets)",
         &["secrets", "count/secrets"],
         false,
     ),
     share(
-        "the number of objects in etcd (count/jobs.batch)",
+        "Jobs in etcd (count/jobs.batch)",
         &["count/jobs.batch"],
         false,
     ),
@@ -154,15 +154,24 @@ impl<'a> Governing<'a> {
         free.collect()
     }
 
-    /// What enforces the quotas of tenants' namespaces, besides admission.
+    /// What enforces the quotas of tenants' namespaces that bound a share which no quota of Kubernetes
+    /// bounds there.
     pub fn enforcers(&self, cluster: &Cluster) -> BTreeSet<Enforcer> {
-        let of_tenants = self
-            .by_namespace
-            .iter()
-            .filter(|(at, _)| cluster.namespaces[**at as usize].owner != Owner::Platform);
-        of_tenants
-            .flat_map(|(_, quotas)| quotas.iter().map(|quota| quota.enforcer))
-            .filter(|enforcer| *enforcer != Enforcer::Admission)
-            .collect()
+        let mut enforcers = BTreeSet::new();
+        for (at, quotas) in &self.by_namespace {
+            if cluster.namespaces[*at as usize].owner == Owner::Platform {
+                continue;
+            }
+            for share in &SHARES {
+                let bounding = quotas.iter().filter(|quota| {
+                    quota.scope == QuotaScope::EveryPod && quota.bounds(share.names)
+                });
+                let bounding: BTreeSet<Enforcer> = bounding.map(|quota| quota.enforcer).collect();
+                if !bounding.contains(&Enforcer::Admission) {
+                    enforcers.extend(bounding);
+                }
+            }
+        }
+        enforcers
     }
 }

@@ -15,10 +15,6 @@ use governing::Governing;
 
 /// Every rule of the plane.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    out.assume(
-        "node-shares",
-        "PIDs, node IO, connection tracking and DNS are shared: no object of the API divides them",
-    );
     let governing = Governing::new(cluster);
     no_quota::check(cluster, &governing, out);
     unbounded_quota::check(cluster, &governing, out);

@@ -3,6 +3,7 @@ use super::governing::{Governing, SHARES};
 use crate::diagnostic::rule;
 use crate::graph::quota::{Enforcer, Quota};
 use crate::graph::{Cluster, NamespaceNode, Owner};
+use crate::isolation::assumptions::{PRIORITY_CLASSES, QUOTA_ENFORCERS, UNBOUNDED_SHARES};
 use crate::isolation::{Finding, namespace_span, some};
 use crate::value::Text;
 use std::collections::BTreeMap;
@@ -127,7 +128,7 @@ fn assume_shares(governing: &Governing<'_>, free: &ByFree<'_>, out: &mut Finding
             "tenants take no more than their share of {}: no quota of {names} bounds it{quotas}",
             shares.join(", ")
         );
-        out.assume("unbounded-shares", text);
+        out.assume_about(&UNBOUNDED_SHARES, text);
     }
 }
 
@@ -143,7 +144,7 @@ fn assume_classes(free: &ByFree<'_>, out: &mut Findings<'_>) {
              ({}): no quota with the scope PriorityClass counts them",
             some(classes.iter().copied())
         );
-        out.assume("priority-classes", text);
+        out.assume_about(&PRIORITY_CLASSES, text);
     }
 }
 
@@ -152,8 +153,10 @@ fn assume_enforcers(cluster: &Cluster, governing: &Governing<'_>, out: &mut Find
         let text = match enforcer {
             Enforcer::Admission => continue,
             Enforcer::Scheduler => "the scheduler that enforces quotas places every pod of tenants",
-            Enforcer::Kueue => "Kueue manages every pod of the namespaces of its queues",
+            Enforcer::Kueue => {
+                "Kueue, which enforces quotas, manages every pod of the namespaces of its queues"
+            }
         };
-        out.assume("quota-enforcers", text);
+        out.assume_about(&QUOTA_ENFORCERS, text);
     }
 }
