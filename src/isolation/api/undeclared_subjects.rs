@@ -4,7 +4,6 @@ use super::Findings;
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, InputKind};
 use crate::isolation::assumptions::DECLARED_SUBJECTS;
-use crate::isolation::some;
 use crate::tenancy::PlatformNames;
 use std::collections::BTreeSet;
 
@@ -21,10 +20,12 @@ pub(super) fn assume(cluster: &Cluster, out: &mut Findings<'_>) {
         return;
     }
 
-    let text = format!(
-        "{} belong to the platform: they are bound, and no input says whose they are",
-        some(undeclared.iter().map(String::as_str))
-    );
+    let first: Vec<&str> = undeclared.iter().take(3).map(String::as_str).collect();
+    let more = match undeclared.len() - first.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let text = format!("{}: {}{more}", DECLARED_SUBJECTS.text, first.join(", "));
     out.assume_about(&DECLARED_SUBJECTS, text);
 }
 
