@@ -7,7 +7,7 @@ use crate::isolation::pairs::OpenedPairs;
 use crate::isolation::severity::{self, Severity};
 use crate::isolation::waived::Waived;
 use crate::isolation::{ClusterProof, Finding, Plane, Step, Verdict};
-use crate::source::SourceMap;
+use crate::source::{SourceMap, Span};
 use crate::value::Text;
 use std::cmp::Reverse;
 
@@ -162,7 +162,7 @@ pub fn sort(sources: &SourceMap, findings: &mut Vec<ReportedFinding>) {
         )
     });
     findings.dedup_by(|later, first| {
-        let is_same = later.diagnostic.span == first.diagnostic.span
+        let is_same = is_one_place(sources, later.diagnostic.span, first.diagnostic.span)
             && later.diagnostic.rule == first.diagnostic.rule
             && later.diagnostic.message == first.diagnostic.message
             && later.state == first.state;
@@ -179,6 +179,11 @@ pub fn sort(sources: &SourceMap, findings: &mut Vec<ReportedFinding>) {
         let pairs = finding.opens.map_or(0, |opens| opens.pairs);
         Reverse((finding.severity, finding.diagnostic.level, pairs))
     });
+}
+
+/// Whether two spans are one place. A snapshot is a source of its own on each cluster.
+fn is_one_place(sources: &SourceMap, one: Span, other: Span) -> bool {
+    (one.start, one.end) == (other.start, other.end) && sources.path(one) == sources.path(other)
 }
 
 /// Marks the findings that are known, but not those that are waived.

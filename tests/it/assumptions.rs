@@ -644,6 +644,44 @@ fn a_report_has_the_verdict_first_and_each_assumption_once() {
     );
 }
 
+#[test]
+fn a_snapshot_that_verify_writes_shows_that_there_is_no_more() {
+    let sandbox = two_clusters();
+    let objects = r#""items": [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}},
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "gone"},
+         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+         "subjects": [{"kind": "ServiceAccount", "name": "agent", "namespace": "tools"}]}]}"#;
+    let assumed = |start: &str| -> BTreeSet<String> {
+        sandbox.write("cluster.json", format!("{start}{objects}"));
+        let report = json(
+            &sandbox
+                .run(&["prove", "--snapshot", "cluster.json", "--format", "json"])
+                .out,
+        );
+        let lost = report["findings"].as_array().expect("findings").iter();
+        let lost = lost.filter(|finding| finding["rule"] == "api/lost-subject");
+        assert_eq!(lost.count(), 1, "one cause on both clusters");
+
+        let listed = report["assumptions"]
+            .as_array()
+            .expect("assumptions")
+            .iter();
+        let names = listed.map(|one| one["name"].as_str().expect("a name").to_owned());
+        names.collect()
+    };
+
+    let shown = ["no-other-policies", "no-other-syncs"];
+    let of_kubectl = assumed("{\"apiVersion\": \"v1\", \"kind\": \"List\", ");
+    let of_verify = assumed(graph::COMPLETE_SNAPSHOT);
+    for name in shown {
+        assert!(
+            of_kubectl.contains(name) && !of_verify.contains(name),
+            "{name}"
+        );
+    }
+}
+
 /// A configuration of the API server with exemptions of Pod Security.
 fn configuration(exemptions: &str) -> String {
     format!(
