@@ -45,14 +45,22 @@ impl AccessArgs {
             });
         }
 
-        let resource = RequestedResource::parse(&self.resource, clusters)?;
+        let RequestedResource {
+            group,
+            resource,
+            subresource,
+        } = RequestedResource::parse(&self.resource, clusters)?;
+        let name = self.name.as_deref().unwrap_or_default();
+        // The API server puts a request about a Namespace into that namespace.
+        let is_namespace = group.is_empty() && resource == "namespaces";
+        let own = if is_namespace { name } else { "" };
         Ok(AccessQuestion::Resource(AccessRequest {
             verb: &self.verb,
-            group: resource.group,
-            resource: resource.resource,
-            subresource: resource.subresource,
-            name: self.name.as_deref().unwrap_or_default(),
-            namespace: self.namespace.as_deref().unwrap_or_default(),
+            group,
+            resource,
+            subresource,
+            name,
+            namespace: self.namespace.as_deref().unwrap_or(own),
         }))
     }
 
@@ -93,8 +101,7 @@ struct RequestedResource<'a> {
 
 impl<'a> RequestedResource<'a> {
     /// Reads `RESOURCE`, `RESOURCE.GROUP` or `RESOURCE/SUBRESOURCE`, with any name of the resource. A
-    /// path, such as `/metrics`, has no group. A resource without a group may be one of a
-    /// CustomResourceDefinition among the inputs.
+    /// resource without a group may be one of a CustomResourceDefinition among the inputs.
     fn parse(text: &'a str, clusters: &'a [Cluster]) -> Result<Self, CliError> {
         let (named, subresource) = text.split_once('/').unwrap_or((text, ""));
         let (name, group) = match named.split_once('.') {
@@ -105,7 +112,7 @@ impl<'a> RequestedResource<'a> {
         let (group, resource) = match (resources::find_named(name, group), group) {
             (Some((group, known)), _) => (group, known.plural),
             (None, Some(group)) => (group, name),
-            (None, None) if text.starts_with('/') || name == "*" => ("", name),
+            (None, None) if name == "*" => ("", name),
             (None, None) => {
                 let mut defined = clusters.iter().flat_map(definitions);
                 let own = defined.find(|(plural, _)| *plural == name);
@@ -137,7 +144,7 @@ fn unknown_resource(name: &str, clusters: &[Cluster]) -> CliError {
         .flat_map(definitions)
         .map(|(plural, _)| plural);
     let help = did_you_mean_or(name, known.chain(defined), || {
-        format!("name the group of another's: {name}.example.com")
+        format!("if it is a custom resource, name its group: {name}.example.com")
     });
     CliError::Usage(format!("Kubernetes has no resource `{name}`: {help}"))
 }
@@ -148,6 +155,7 @@ fn resource_notes(clusters: &[Cluster], request: &AccessRequest<'_>) -> Vec<Stri
         group,
         resource,
         subresource,
+        name,
         namespace,
         ..
     } = *request;
@@ -175,7 +183,8 @@ fn resource_notes(clusters: &[Cluster], request: &AccessRequest<'_>) -> Vec<Stri
             "{resource} have no subresource `{subresource}`: {help}"
         ));
     }
-    if own.scope == Scope::Cluster && !namespace.is_empty() {
+    let is_its_own = resource == "namespaces" && name == namespace;
+    if own.scope == Scope::Cluster && !namespace.is_empty() && !is_its_own {
         notes.push(format!(
             "{resource} are in no namespace: ask without -n about the whole cluster"
         ));
