@@ -58,6 +58,9 @@ use std::sync::{Arc, Mutex};
 /// The group of every service account of a namespace, before the namespace's name.
 pub const ACCOUNTS_OF: &str = "system:serviceaccounts:";
 
+/// The group whose members may do everything.
+pub const MASTERS: &str = "system:masters";
+
 /// A tenant of a cluster.
 #[derive(Clone, Debug)]
 pub struct TenantNode {

@@ -265,6 +265,12 @@ impl Subject {
             // Whoever is in a group is somebody.
             Self::Group(name) if name == "system:unauthenticated" => Vec::new(),
             Self::Group(name) if name == "system:authenticated" => Vec::new(),
+            Self::Group(name) if name.starts_with(ACCOUNTS_OF) => {
+                vec![
+                    "system:serviceaccounts".into(),
+                    "system:authenticated".into(),
+                ]
+            }
             Self::Group(_) => vec!["system:authenticated".into()],
             Self::ServiceAccount(namespace, _) => vec![
                 "system:serviceaccounts".into(),

@@ -48,9 +48,6 @@ const APPROVE: Permission = Permission::new(CERTIFICATES, &["signers"], &["appro
 /// The signer of client certificates, by its own name and by its domain's.
 const CLIENT_SIGNERS: [&str; 2] = ["kubernetes.io/kube-apiserver-client", "kubernetes.io/*"];
 
-/// The group that the API server authorizes for everything. No certificate is issued for it.
-const MASTERS: &str = "system:masters";
-
 /// An identity that a subject can take.
 pub struct Identity {
     /// The subject.

@@ -136,13 +136,10 @@ impl OperatorKind {
         let Shown::FluxFlag { controller, flag } = self.shown else {
             return None;
         };
-        let started = || cluster.facts.gitops.controllers.iter();
-        let mut sets = started().filter(|one| one.runs(controller) || one.patches(controller));
-        if sets.any(|one| one.sets(flag)) {
-            return None;
-        }
-        let shown = started().find(|one| one.runs(controller))?;
-        Some(shown.origin.span)
+        let started = cluster.started(controller);
+        let mut held = started.iter().filter(|one| one.is_held());
+        let open = held.find(|one| one.set(flag).is_none())?;
+        Some(open.controller.origin.span)
     }
 
     /// Whether the inputs show the operator open.
@@ -167,12 +164,9 @@ impl OperatorKind {
                 })
             }
             Shown::FluxFlag { controller, flag } => {
-                let mut started = cluster.facts.gitops.controllers.iter();
-                let sets = started.any(|started| {
-                    let is_its = started.runs(controller) || started.patches(controller);
-                    is_its && started.sets(flag)
-                });
-                match sets {
+                let started = cluster.started(controller);
+                let all_set = started.iter().all(|one| one.set(flag).is_some());
+                match !started.is_empty() && all_set {
                     true => Standing::Closed,
                     false => Standing::Unknown,
                 }

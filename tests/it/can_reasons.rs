@@ -270,6 +270,116 @@ fn whoever_writes_a_source_acts_as_what_applies_it() {
     assert!(out.starts_with("cluster: yes"), "{out}");
 }
 
+/// A Deployment of a controller of Flux, with an argument.
+fn controller(name: &str, argument: &str) -> String {
+    format!(
+        "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, namespace: flux-system}}\n\
+         spec:\n  selector: {{matchLabels: {{app: {name}}}}}\n  template:\n    \
+         metadata: {{labels: {{app: {name}}}}}\n    \
+         spec: {{containers: [{{name: manager, args: [{argument}]}}]}}\n"
+    )
+}
+
+#[test]
+fn what_names_no_account_applies_as_every_controller_says() {
+    let patch = rule(["source.toolkit.fluxcd.io", "gitrepositories", "patch"]);
+    let flux = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: flux-system}\n";
+    let source = SOURCE.replace("serviceAccountName: own, ", "") + flux;
+    let closed = controller("kustomize-controller", "--default-service-account=own");
+    let open = controller("kustomize-controller-shard1", "--concurrent=4");
+
+    for (controllers, whom) in [
+        (closed.clone(), "acts as service account beta/own"),
+        (String::new(), "acts as group system:masters"),
+        (closed + &open, "acts as group system:masters"),
+    ] {
+        let more = format!("{source}{controllers}");
+        let out = eve(&with_rules(false, &[&patch], &more));
+        assert!(
+            out.starts_with("cluster: yes") && out.contains(whom),
+            "{controllers}: {out}"
+        );
+    }
+}
+
+#[test]
+fn a_request_about_a_namespace_is_in_it() {
+    let get = rule(["", "namespaces", "get"]);
+    let sandbox = with_rules(false, &[&get], "");
+    for (namespace, word) in [("alpha", "yes"), ("beta", "no")] {
+        let question = ["can", "user:eve", "get", "namespaces", namespace];
+        let ran = sandbox.run(&[&question[..], &["--also", "all.yaml"]].concat());
+        assert!(
+            ran.out.starts_with(&format!("cluster: {word}")),
+            "{namespace}: {}",
+            ran.out
+        );
+    }
+
+    // So a RoleBinding there lets one lift its Pod Security.
+    let pods = rule(["", "pods", "create"]);
+    let patch = rule(["", "namespaces", "patch"]);
+    let out = eve(&with_rules(false, &[&pods, &patch], ""));
+    assert!(
+        out.starts_with("cluster: yes") && out.contains("takes Pod Security off"),
+        "{out}"
+    );
+    let other = patch.replace("verbs:", "resourceNames: [beta], verbs:");
+    let out = eve(&with_rules(false, &[&pods, &other], ""));
+    assert!(out.starts_with("cluster: no"), "{out}");
+}
+
+/// A RoleBinding in `beta` to the role `admin`.
+fn admins(group: &str) -> String {
+    format!(
+        "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\n\
+         metadata: {{name: admins, namespace: beta}}\n\
+         roleRef: {{kind: ClusterRole, name: admin, apiGroup: rbac.authorization.k8s.io}}\n\
+         subjects: [{{kind: Group, name: '{group}', apiGroup: rbac.authorization.k8s.io}}]\n"
+    )
+}
+
+#[test]
+fn every_namespace_has_a_default_account() {
+    let infra = "apiVersion: v1\nkind: Namespace\nmetadata: {name: infra}\n---\n\
+                 apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\n\
+                 metadata: {name: eve, namespace: infra}\n\
+                 roleRef: {kind: ClusterRole, name: edit, apiGroup: rbac.authorization.k8s.io}\n\
+                 subjects: [{kind: User, name: eve, apiGroup: rbac.authorization.k8s.io}]\n";
+    let harmless = rule(["", "pods", "get"]);
+    for (group, word) in [("infra", "yes"), ("other", "no")] {
+        let more = format!(
+            "{infra}{}",
+            admins(&format!("system:serviceaccounts:{group}"))
+        );
+        let out = eve(&with_rules(false, &[&harmless], &more));
+        assert!(
+            out.starts_with(&format!("cluster: {word}")),
+            "{group}: {out}"
+        );
+    }
+}
+
+#[test]
+fn the_accounts_of_a_namespace_are_service_accounts() {
+    let sandbox = with_rules(
+        false,
+        &[&rule(["", "pods", "get"])],
+        &admins("system:serviceaccounts"),
+    );
+    let ran = sandbox.run(&[
+        "can",
+        "group:system:serviceaccounts:alpha",
+        "get",
+        "secrets",
+        "-n",
+        "beta",
+        "--also",
+        "all.yaml",
+    ]);
+    assert!(ran.out.starts_with("cluster: yes"), "{}", ran.out);
+}
+
 #[test]
 fn argo_cd_applies_as_its_controller() {
     let argo = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\n\
@@ -319,29 +429,6 @@ fn objects_say_who_a_user_is() {
 }
 
 #[test]
-fn an_account_with_the_cloud_identity_of_a_person_is_that_person() {
-    let role = "arn:aws:iam::1:role/deploy";
-    let more = format!(
-        "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: cloud, namespace: alpha, \
-         annotations: {{eks.amazonaws.com/role-arn: \"{role}\"}}}}\n---\n\
-         apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: aws-auth, namespace: kube-system}}\n\
-         data: {{mapRoles: \"[{{rolearn: 'WHO', username: deploy, groups: [system:masters]}}]\"}}\n"
-    );
-    let pods = rule(["", "pods", "create"]);
-    let out = eve(&with_rules(false, &[&pods], &more.replace("WHO", role)));
-    assert!(
-        out.starts_with("cluster: yes") && out.contains("ConfigMap kube-system/aws-auth names,"),
-        "{out}"
-    );
-    let out = eve(&with_rules(
-        false,
-        &[&pods],
-        &more.replace("WHO", "arn:aws:iam::1:role/other"),
-    ));
-    assert!(out.starts_with("cluster: no"), "{out}");
-}
-
-#[test]
 fn what_the_inputs_do_not_say_is_unknown() {
     let hook = "apiVersion: admissionregistration.k8s.io/v1\nkind: MutatingWebhookConfiguration\n\
                 metadata: {name: hook}\n\
@@ -377,6 +464,18 @@ fn what_the_inputs_do_not_say_is_unknown() {
     let out = eve(&with_rules(false, &[&pods], undefined));
     assert!(
         out.starts_with("cluster: unknown") && out.contains("which no input defines"),
+        "{out}"
+    );
+
+    // In another namespace, it counts for what the accounts there may do.
+    let read = rule(["", "pods", "get"]);
+    let elsewhere = undefined.replace("namespace: beta", "namespace: alpha");
+    let out = eve(&with_rules(false, &[&read], &elsewhere));
+    assert!(out.starts_with("cluster: no"), "{out}");
+    let more = format!("{elsewhere}{}", admins("system:serviceaccounts:alpha"));
+    let out = eve(&with_rules(false, &[&read], &more));
+    assert!(
+        out.starts_with("cluster: unknown") && out.contains("may let it act"),
         "{out}"
     );
 }

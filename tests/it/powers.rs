@@ -5,12 +5,14 @@ use tenantry::graph::rbac::{AccessRequest, Subject};
 use tenantry::isolation::Plane;
 use tenantry::isolation::question::{AccessQuestion, can};
 
-/// Two namespaces. In beta Secrets are read by jane, by the group of beta, and by an account of
+/// Three namespaces. In beta Secrets are read by jane, by the group of beta, and by an account of
 /// alpha. In alpha there is a token of that account.
 const OBJECTS: &str = r#"---
 {apiVersion: v1, kind: Namespace, metadata: {name: alpha, labels: {tenant: alpha}}}
 ---
 {apiVersion: v1, kind: Namespace, metadata: {name: beta, labels: {tenant: beta}}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: gamma}}
 ---
 {apiVersion: v1, kind: ServiceAccount, metadata: {name: boss, namespace: alpha}}
 ---
@@ -20,6 +22,11 @@ const OBJECTS: &str = r#"---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: readers, namespace: beta}
+rules: [{apiGroups: [""], resources: [secrets], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: local, namespace: gamma}
 rules: [{apiGroups: [""], resources: [secrets], verbs: [get]}]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
@@ -64,7 +71,7 @@ const fn no(bound: Bound, rules: &'static [&'static str]) -> Way {
     }
 }
 
-static WAYS: [Way; 49] = [
+static WAYS: [Way; 51] = [
     // Impersonation.
     yes(InTheCluster, &["- users impersonate"]),
     yes(InTheCluster, &["- users impersonate jane"]),
@@ -151,6 +158,21 @@ static WAYS: [Way; 49] = [
         &[
             "rbac.authorization.k8s.io roles bind readers",
             "rbac.authorization.k8s.io rolebindings patch readers",
+        ],
+    ),
+    yes(
+        InTheCluster,
+        &[
+            "rbac.authorization.k8s.io roles bind readers",
+            "rbac.authorization.k8s.io rolebindings create",
+        ],
+    ),
+    // A Role counts in its own namespace only.
+    no(
+        InTheCluster,
+        &[
+            "rbac.authorization.k8s.io roles bind local",
+            "rbac.authorization.k8s.io rolebindings create",
         ],
     ),
     no(

@@ -225,13 +225,6 @@ impl Controller {
         self.is_instance || self.patch.is_none() && is_named(&self.id.name, name)
     }
 
-    /// Whether its arguments, or what a patch sets, give a flag a value.
-    pub fn sets(&self, flag: &str) -> bool {
-        let mut args = self.args.clone();
-        self.edits.iter().for_each(|edit| edit.apply(&mut args));
-        operator::flag(&args, flag).is_some_and(|(value, _)| !value.is_empty() && value != "false")
-    }
-
     /// Whether a patch is for a controller: its target's name is a regular expression, as `(a|b)`.
     pub fn patches(&self, name: &str) -> bool {
         let Some(pattern) = &self.patch else {

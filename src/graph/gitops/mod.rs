@@ -6,8 +6,10 @@ pub mod flux;
 mod others;
 pub mod patches;
 mod source;
+mod started;
 
 pub use source::{ArtifactSource, SourceRef};
+pub use started::StartedController;
 
 use super::object::Origin;
 use crate::delivery::Engine;

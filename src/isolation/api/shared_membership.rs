@@ -2,7 +2,7 @@ use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::membership::Membership;
 use crate::graph::rbac::Subject;
-use crate::graph::{Cluster, Owner};
+use crate::graph::{Cluster, MASTERS, Owner};
 use crate::isolation::{Finding, at, some, tenant_of};
 use crate::isolation::{capability, grade};
 use std::collections::{BTreeMap, BTreeSet};
@@ -159,7 +159,7 @@ fn of_several(
 
 /// Whether a subject may do everything on every cluster.
 fn is_administrator(subject: &Subject) -> bool {
-    matches!(subject, Subject::Group(name) if name == "system:masters" || name == "kubeadm:cluster-admins")
+    matches!(subject, Subject::Group(name) if name == MASTERS || name == "kubeadm:cluster-admins")
 }
 
 /// Whether a group that no tenant holds reaches namespaces beyond a tenant's.

@@ -270,7 +270,9 @@ impl<'a> HeldGrants<'a> {
         if !binds_any(level) {
             return Vec::new();
         }
-        let reach = self.own_reach(level.reach, cluster);
+        let Some(reach) = self.own_reach(level.reach, cluster) else {
+            return Vec::new();
+        };
         let kinds = match reach {
             Reach::Cluster => vec![
                 binding_kind(CLUSTER_ROLE_BINDINGS, Reach::Cluster),
@@ -283,8 +285,14 @@ impl<'a> HeldGrants<'a> {
         for kind in kinds {
             if let Some(held) = level.giving(&kind.create) {
                 let roles = bindable(cluster, level, kind.reach);
-                gifts
-                    .extend(roles.map(|role| self.bound_to(role, kind.reach, held, kind.resource)));
+                // A Role counts in its own namespace only.
+                let reach = |role: &'a Role| match role.id.namespace.as_str() {
+                    "" => kind.reach,
+                    own => Reach::Namespace(own),
+                };
+                gifts.extend(
+                    roles.map(|role| self.bound_to(role, reach(role), held, kind.resource)),
+                );
                 continue;
             }
             for held in level
@@ -318,10 +326,10 @@ impl<'a> HeldGrants<'a> {
     }
 
     /// A reach with the lifetime of the cluster.
-    fn own_reach(&self, reach: Reach<'_>, cluster: &'a Cluster) -> Reach<'a> {
+    fn own_reach(&self, reach: Reach<'_>, cluster: &'a Cluster) -> Option<Reach<'a>> {
         match reach {
-            Reach::Cluster => Reach::Cluster,
-            Reach::EveryNamespace => Reach::EveryNamespace,
+            Reach::Cluster => Some(Reach::Cluster),
+            Reach::EveryNamespace => Some(Reach::EveryNamespace),
             Reach::Namespace(name) => {
                 let own = self.all.iter().map(|grant| grant.reach);
                 own.into_iter()
@@ -330,7 +338,6 @@ impl<'a> HeldGrants<'a> {
                         let at = cluster.namespace(name)?;
                         Some(Reach::Namespace(&cluster.namespaces[at as usize].name))
                     })
-                    .unwrap_or(Reach::Namespace(""))
             }
         }
     }

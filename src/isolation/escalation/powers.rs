@@ -5,12 +5,10 @@
 //! argo-cd.readthedocs.io/en/stable/operator-manual/security, the table of operators, and
 //! kubernetes.io/docs/concepts/security/rbac-good-practices.
 
-use super::MASTERS;
 use super::held::{HeldGrants, HeldRule, Level, Reach};
-use super::people::{Members, members};
-use crate::graph::Cluster;
 use crate::graph::gitops::{Applier, Reference, SourceRef};
 use crate::graph::rbac::{PolicyRule, Subject};
+use crate::graph::{Cluster, MASTERS};
 use crate::isolation::capability::{CREATE_PODS, Capability, Permission, WRITE};
 use crate::isolation::operators::{
     OPERATOR_KINDS, OperatorKind, Standing, Standings, writes_every_kind,
@@ -47,7 +45,6 @@ pub struct Powers<'a> {
     /// The namespaces of Argo CD's application controllers.
     argo_cds: Vec<&'a Text>,
     standings: Standings,
-    members: Members<'a>,
     /// The rows of operators that the inputs show open, and that apply as administrators.
     administrators: Vec<&'static OperatorKind>,
 }
@@ -117,7 +114,6 @@ impl<'a> Powers<'a> {
             sources: applied_sources(cluster),
             argo_cds: bound.collect(),
             standings: Standings::new(cluster),
-            members: members(cluster),
             administrators: Vec::new(),
         };
         let is_open = |row: &&OperatorKind| {
@@ -138,11 +134,6 @@ impl<'a> Powers<'a> {
         !self.cluster.facts.hooks.is_empty()
             || OPERATOR_KINDS.iter().any(is_open)
             || self.sources.values().flatten().any(elsewhere)
-    }
-
-    /// What objects say of each person.
-    pub const fn members(&self) -> &Members<'a> {
-        &self.members
     }
 
     /// The cluster.
@@ -178,6 +169,7 @@ impl<'a> Powers<'a> {
         if let Some(cluster) = levels.iter().find(|level| level.reach == Reach::Cluster) {
             by_nodes(cluster, &levels, &mut all);
         }
+        by_relabelling(&levels, &mut all);
         let mut seen = BTreeSet::new();
         all.retain(|power| seen.insert(power.whom.clone()));
         all
@@ -193,12 +185,32 @@ impl<'a> Powers<'a> {
             Reach::Namespace(name) => self.sources.get(&Text::from(name)).into_iter(),
             Reach::Cluster | Reach::EveryNamespace => {
                 let every = self.sources.values().flatten();
-                return every.for_each(|source| by_source(held, source, all));
+                return every.for_each(|source| self.by_source(held, source, all));
             }
         };
         sources
             .flatten()
-            .for_each(|source| by_source(held, source, all));
+            .for_each(|source| self.by_source(held, source, all));
+    }
+
+    /// Adds whom a rule lets an identity act as by a source.
+    fn by_source(&self, held: &HeldRule<'_>, source: &AppliedSource<'_>, all: &mut Vec<Power>) {
+        if !source.is_written_by(held.rule) {
+            return;
+        }
+        let SourceRef {
+            kind,
+            namespace,
+            name,
+        } = &source.reference;
+        for applier in &source.appliers {
+            let called = applier.id.called();
+            all.push(Power {
+                grant: held.grant,
+                whom: Whom::One(self.cluster.applies_as(applier)),
+                what: format!("writes {kind} {namespace}/{name}, from which {called} applies"),
+            });
+        }
     }
 
     /// By a kind that an open operator applies as an administrator.
@@ -235,31 +247,6 @@ impl<'a> Powers<'a> {
                 what: format!("writes applications of Argo CD in `{namespace}`"),
             });
         }
-    }
-}
-
-/// Adds whom a rule lets an identity act as by a source.
-fn by_source(held: &HeldRule<'_>, source: &AppliedSource<'_>, all: &mut Vec<Power>) {
-    if !source.is_written_by(held.rule) {
-        return;
-    }
-    let reference = &source.reference;
-    for applier in &source.appliers {
-        let subject = match &applier.account {
-            Some(account) => Subject::ServiceAccount(applier.id.namespace.clone(), account.clone()),
-            None => Subject::Group(MASTERS.into()),
-        };
-        all.push(Power {
-            grant: held.grant,
-            whom: Whom::One(subject),
-            what: format!(
-                "writes {} {}/{}, from which {} applies",
-                reference.kind,
-                reference.namespace,
-                reference.name,
-                applier.id.called()
-            ),
-        });
     }
 }
 
@@ -367,21 +354,29 @@ fn by_nodes(cluster: &Level<'_>, levels: &[Level<'_>], all: &mut Vec<Power>) {
             "mounts folders of nodes with the tokens of their pods (persistentvolumes)",
         );
     }
+}
 
-    let relabels = cluster.rules.iter().find(|held| {
-        let names = &held.rule.names;
-        let is_named = |level: &Level<'_>| {
-            names.is_empty() || names.iter().any(|name| level.reach.holds(name))
-        };
-        RELABEL_NAMESPACES.is_given_by(held.rule)
-            && levels
-                .iter()
-                .any(|level| is_named(level) && makes_pods(level))
+/// By a namespace that one may relabel and run pods in. A request about a Namespace is in that
+/// namespace, so that a RoleBinding there grants it.
+///
+/// Source: k8s.io/apiserver/pkg/endpoints/request, RequestInfo of `/api/v1/namespaces/NAME`.
+fn by_relabelling(levels: &[Level<'_>], all: &mut Vec<Power>) {
+    let makes_pods = levels.iter().filter(|level| gives(&CREATE_PODS, level));
+    let relabels = makes_pods.into_iter().find_map(|level| {
+        level.rules.iter().find(|held| {
+            let names = &held.rule.names;
+            let is_named = names.is_empty() || names.iter().any(|name| level.reach.holds(name));
+            is_named && RELABEL_NAMESPACES.is_given_by(held.rule)
+        })
     });
-    add(
-        relabels,
-        "takes Pod Security off a namespace and runs a privileged pod on a node (namespaces)",
-    );
+    all.extend(relabels.map(|held| {
+        Power {
+        grant: held.grant,
+        whom: Whom::Accounts,
+        what: "takes Pod Security off a namespace and runs a privileged pod on a node (namespaces)"
+            .to_owned(),
+    }
+    }));
 }
 
 fn gives(capability: &Capability, level: &Level<'_>) -> bool {

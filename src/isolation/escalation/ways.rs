@@ -6,11 +6,11 @@ use super::people::standins;
 use super::powers::{Powers, Whom};
 use super::{
     APPROVAL, APPROVE, CLIENT_SIGNERS, CREATE_SECRETS, IMPERSONATE_ACCOUNTS, IMPERSONATE_GROUPS,
-    IMPERSONATE_USERS, MASTERS, READ_SECRETS, REQUEST,
+    IMPERSONATE_USERS, READ_SECRETS, REQUEST,
 };
-use crate::graph::Cluster;
 use crate::graph::facts::TokenSecret;
 use crate::graph::rbac::{PolicyRule, Subject};
+use crate::graph::{Cluster, MASTERS};
 use crate::isolation::admission::pods::CREATE_PODS_BY_OPERATOR;
 use crate::isolation::capability::{BECOME_ACCOUNT, Capability};
 use crate::isolation::{ChainNode, Step};
@@ -90,8 +90,8 @@ pub fn acting_as(mut steps: Vec<Step>, by: &str, taken: &Subject) -> Vec<Step> {
 /// The subjects of a cluster that somebody can come to act as.
 pub struct Directory<'a> {
     cluster: &'a Cluster,
-    /// The names of the service accounts, by namespace: those that the inputs hold, and those that a
-    /// binding names.
+    /// The names of the service accounts, by namespace: those that the inputs hold, those that a binding
+    /// names, and `default` of each namespace.
     accounts: BTreeMap<Text, BTreeSet<Text>>,
     /// The Secrets that hold tokens, by namespace.
     tokens: BTreeMap<&'a Text, Vec<&'a TokenSecret>>,
@@ -109,8 +109,12 @@ impl<'a> Directory<'a> {
             _ => None,
         });
 
+        // Every namespace has an account of this name, which a controller makes.
+        let namespaces = cluster.namespaces.iter();
+        let default = namespaces.map(|namespace| (namespace.name.clone(), "default".into()));
+
         let mut accounts: BTreeMap<Text, BTreeSet<Text>> = BTreeMap::new();
-        for (namespace, name) in present.chain(bound) {
+        for (namespace, name) in present.chain(bound).chain(default) {
             accounts.entry(namespace).or_default().insert(name);
         }
 
@@ -297,7 +301,7 @@ pub fn ways<'g, 'a>(
         };
         ways.add(power.grant, target, &power.what, false);
     }
-    for standin in standins(directory.cluster, directory.powers.members(), subject) {
+    for standin in standins(directory.cluster, subject) {
         let target = Target::One(standin.subject);
         if ways.known.insert(target.clone()) {
             let by = Means::Object(standin.step);

@@ -1,11 +1,11 @@
 use super::{Findings, shows_flux};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
+use crate::graph::gitops::StartedController;
 use crate::graph::gitops::flux::Controller;
-use crate::graph::operator;
 use crate::isolation::assumptions::FLUX_LOCKDOWN;
 use crate::isolation::capability::APPLY_BY_FLUX;
-use crate::isolation::{Finding, at, some, tenant_of};
+use crate::isolation::{Finding, at, some};
 use crate::source::Span;
 use crate::value::Text;
 use std::cell::LazyCell;
@@ -204,7 +204,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     }
 }
 
-/// What starts a controller, and the value of a flag after every patch.
+/// A controller, and the value of a flag that it starts with.
 struct Setting<'a> {
     controller: &'a Controller,
     value: Option<Text>,
@@ -212,52 +212,28 @@ struct Setting<'a> {
     span: Span,
 }
 
-/// Where the inputs set a flag: the controller's Deployment and those of its shards, or a FluxInstance,
-/// after every patch of an overlay; or else the patches. Empty if no input shows the flag.
+/// Where the inputs set a flag. Empty if no input shows the flag.
 fn settings<'a>(cluster: &'a Cluster, required: &RequiredFlag) -> Vec<Setting<'a>> {
-    let controllers = &cluster.facts.gitops.controllers;
-    let patches: Vec<&Controller> = controllers
-        .iter()
-        .filter(|controller| controller.patches(required.controller))
-        .collect();
-    let started = controllers
-        .iter()
-        .filter(|controller| controller.runs(required.controller))
-        .filter(|controller| tenant_of(cluster, &controller.id.namespace).is_none());
-
-    let mut found: Vec<Setting<'_>> = started
-        .filter_map(|controller| setting(controller, &patches, required))
-        .collect();
-    if found.is_empty()
-        && let Some(patch) = patches.last()
-    {
-        let setting = setting(patch, &patches, required);
-        found.extend(setting.filter(|setting| setting.value.is_some()));
-    }
-    found
+    let started = cluster.started(required.controller);
+    let settings = started.iter().filter_map(|one| setting(one, required));
+    settings.collect()
 }
 
-/// The value of a flag after every patch; `None` if the flag is not required there.
-fn setting<'a>(
-    controller: &'a Controller,
-    patches: &[&Controller],
-    required: &RequiredFlag,
-) -> Option<Setting<'a>> {
-    let mut args = controller.args.clone();
-    for edit in patches.iter().flat_map(|patch| &patch.edits) {
-        edit.apply(&mut args);
-    }
-
-    let gates = operator::flag(&args, "feature-gates").map_or("", |(value, _)| value);
+/// The value of a flag; `None` if the flag is not required there, or if a patch does not show it.
+fn setting<'a>(started: &StartedController<'a>, required: &RequiredFlag) -> Option<Setting<'a>> {
+    let gates = started.flag("feature-gates").map_or("", |(value, _)| value);
     let object_identity = gates.split(',').any(|gate| gate.trim() == OBJECT_IDENTITY);
     if required.required == Required::WithObjectIdentity && !object_identity {
         return None;
     }
 
-    let value = operator::flag(&args, required.flag);
+    let value = started.flag(required.flag);
+    if value.is_none() && !started.is_held() {
+        return None;
+    }
     Some(Setting {
-        controller,
-        span: at(value.and_then(|(_, span)| span), controller.origin),
+        controller: started.controller,
+        span: at(value.and_then(|(_, span)| span), started.controller.origin),
         value: value.map(|(value, _)| Text::from(value)),
     })
 }

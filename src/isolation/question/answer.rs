@@ -1,11 +1,12 @@
 //! The answer whether a subject may do something, always with its reasons.
 
-use super::refusal::{refusal, undefined_roles};
-use super::{AccessQuestion, Answer, Word, can, granted};
+use super::refusal::{refusal, undefined_bindings, undefined_role, undefined_roles};
+use super::{AccessQuestion, Answer, Word, can};
 use crate::graph::Cluster;
 use crate::graph::rbac::Subject;
-use crate::isolation::escalation::{Doubt, Identities, Powers, doubts};
+use crate::isolation::escalation::{Directory, Doubt, Identities, Target, doubts};
 use crate::isolation::{MAX_NAMES, Step};
+use std::collections::BTreeSet;
 
 /// Most steps of an answer that is not known.
 const MAX_REASONS: usize = 5;
@@ -68,14 +69,15 @@ impl Open {
     fn new(cluster: &Cluster, subject: &Subject, question: &AccessQuestion<'_>) -> Self {
         let mut open = Self::default();
         let mut identities = Identities::new(cluster, subject);
-        let powers = Powers::new(cluster);
+        let directory = Directory::new(cluster);
         while let Some((identity, grants)) = identities.next_identity() {
-            let undefined = undefined_roles(cluster, &identity.subject, question.namespace());
+            let mut undefined = undefined_roles(cluster, &identity.subject, question.namespace());
+            undefined.extend(undefined_elsewhere(&directory, &identity.subject, question));
             if !undefined.is_empty() {
                 open.questions.extend(identity.steps.clone());
                 open.questions.extend(undefined);
             }
-            for Doubt { step, is_shown } in doubts(&powers, &identity.subject, &grants) {
+            for Doubt { step, is_shown } in doubts(directory.powers(), &identity.subject, &grants) {
                 match is_shown {
                     true => {
                         open.questions.extend(identity.steps.clone());
@@ -92,6 +94,34 @@ impl Open {
             .extend(by_repository(cluster, subject, question));
         open
     }
+}
+
+/// The bindings of a subject in other namespaces than the question's, whose role no input holds: the
+/// role may let it act as a service account there that may do what is asked.
+fn undefined_elsewhere(
+    directory: &Directory<'_>,
+    subject: &Subject,
+    question: &AccessQuestion<'_>,
+) -> Vec<Step> {
+    let cluster = directory.powers().cluster();
+    let mut steps = Vec::new();
+    let mut asked = BTreeSet::new();
+    for binding in undefined_bindings(cluster, subject) {
+        let home = &binding.id.namespace;
+        if home.is_empty() || home == question.namespace() || !asked.insert(home) {
+            continue;
+        }
+        let accounts = directory.subjects(&Target::AccountsOf(home.clone()));
+        let found = accounts
+            .iter()
+            .find(|account| can(cluster, account, question, false).is_some());
+        if let Some(account) = found {
+            steps.push(undefined_role(binding));
+            let text = format!("{account}, as which that role may let it act, may do it");
+            steps.push(Step::new(binding.origin.span, text));
+        }
+    }
+    steps
 }
 
 /// Says of a way that the answer rests on it.
@@ -116,9 +146,8 @@ fn by_repository(cluster: &Cluster, subject: &Subject, question: &AccessQuestion
         writers.iter().any(|writer| tenants.contains(writer))
     });
     let may = written.filter_map(|(_, applier)| {
-        let name = applier.account.clone()?;
-        let account = Subject::ServiceAccount(applier.id.namespace.clone(), name);
-        granted(cluster, &account, question)?;
+        let account = cluster.applies_as(applier);
+        can(cluster, &account, question, false)?;
         let text = format!(
             "this holds if {subject} does not write the source of {}, which applies as {account}: it \
              may",

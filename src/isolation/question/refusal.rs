@@ -91,24 +91,32 @@ fn own_bindings<'a>(cluster: &'a Cluster, subjects: &[Subject]) -> Vec<&'a Bindi
         .collect()
 }
 
+/// The bindings of a subject whose role no input holds.
+pub fn undefined_bindings<'a>(cluster: &'a Cluster, subject: &Subject) -> Vec<&'a Binding> {
+    let mut bindings = own_bindings(cluster, &with_groups(subject));
+    bindings.retain(|binding| cluster.rbac.role(binding).is_none());
+    bindings
+}
+
 /// The bindings of a subject where a request counts, whose role no input holds.
 pub fn undefined_roles(cluster: &Cluster, subject: &Subject, namespace: &str) -> Vec<Step> {
-    let bindings = own_bindings(cluster, &with_groups(subject));
+    let bindings = undefined_bindings(cluster, subject);
     let counts = |binding: &&&Binding| {
         let home = &binding.id.namespace;
         home.is_empty() || home == namespace
     };
-    let undefined = bindings.iter().filter(counts);
-    let undefined = undefined.filter(|binding| cluster.rbac.role(binding).is_none());
-    let step = |binding: &&Binding| {
-        let text = format!(
-            "{} binds it to {}, which no input defines",
-            binding.called(),
-            binding.role_name()
-        );
-        Step::new(at(binding.role_span, binding.origin), text)
-    };
-    undefined.take(MAX_NAMES).map(step).collect()
+    let undefined = bindings.iter().filter(counts).take(MAX_NAMES);
+    undefined.map(|binding| undefined_role(binding)).collect()
+}
+
+/// Says that no input holds the role of a binding.
+pub fn undefined_role(binding: &Binding) -> Step {
+    let text = format!(
+        "{} binds it to {}, which no input defines",
+        binding.called(),
+        binding.role_name()
+    );
+    Step::new(at(binding.role_span, binding.origin), text)
 }
 
 /// The name that was probably meant, if a binding or a tenant has one like it.
