@@ -137,6 +137,7 @@ pub static RULES: &[&Rule] = &[
     &tenancy::DUPLICATE_TENANT,
     &tenancy::ENFORCED,
     &tenancy::FLEET,
+    &tenancy::FOREIGN_ACCOUNT,
     &tenancy::INCOMPLETE,
     &tenancy::METADATA_NOT_ALLOWED,
     &tenancy::PARAMETERS,

@@ -262,7 +262,7 @@ struct OnePermission<'a> {
 
 impl OnePermission<'_> {
     fn grade(&self, place: Place<'_>, held: &HeldRules<'_>) -> Grade {
-        if !self.is_served() || self.is_create_by_name() || self.is_review() {
+        if !self.is_served() || self.is_create_by_name() || self.is_review() || self.is_own() {
             return Grade::Nothing;
         }
         if let Some(half) = self.half() {
@@ -309,7 +309,7 @@ impl OnePermission<'_> {
     /// Whether it asks the API server a question, or asks for a certificate that somebody else has to
     /// approve.
     fn is_review(&self) -> bool {
-        const REVIEWS: [(&str, &[&str]); 3] = [
+        const REVIEWS: [(&str, &[&str]); 4] = [
             (
                 "authentication.k8s.io",
                 &["tokenreviews", "selfsubjectreviews"],
@@ -321,6 +321,17 @@ impl OnePermission<'_> {
                     "localsubjectaccessreviews",
                     "selfsubjectaccessreviews",
                     "selfsubjectrulesreviews",
+                ],
+            ),
+            (
+                "authorization.openshift.io",
+                &[
+                    "subjectaccessreviews",
+                    "localsubjectaccessreviews",
+                    "selfsubjectrulesreviews",
+                    "subjectrulesreviews",
+                    "resourceaccessreviews",
+                    "localresourceaccessreviews",
                 ],
             ),
             (CERTIFICATES, &["certificatesigningrequests"]),
@@ -336,12 +347,23 @@ impl OnePermission<'_> {
         is_asked && asks && self.subresource.is_empty()
     }
 
-    /// The power of which it is a half.
-    fn half(&self) -> Option<&'static HalfPower> {
-        let own = match self.subresource {
+    /// Whether it gets the requester what is the requester's own.
+    fn is_own(&self) -> bool {
+        let resource = self.with_subresource();
+        public::is_own_request(self.group, &resource, self.verb, &self.rule.names)
+    }
+
+    /// The resource as rules name it.
+    fn with_subresource(&self) -> String {
+        match self.subresource {
             "" => self.resource.to_owned(),
             sub => format!("{}/{sub}", self.resource),
-        };
+        }
+    }
+
+    /// The power of which it is a half.
+    fn half(&self) -> Option<&'static HalfPower> {
+        let own = self.with_subresource();
         let is_of = |half: &Permission| {
             // The subresource of `userextras` is the key.
             half.resources.contains(&own.as_str())

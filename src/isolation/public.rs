@@ -2,6 +2,7 @@
 
 use crate::kube::kinds::Scope;
 use crate::kube::resources;
+use crate::value::Text;
 
 /// Resources of the cluster, in no namespace, that say how it is set up and hold no tenant's data.
 struct ClusterKinds {
@@ -26,7 +27,7 @@ const CALICO: [&str; 5] = [
 /// The kinds of operators; those of Kubernetes stand in the table of its resources.
 ///
 /// Source: the CustomResourceDefinitions of each project (`spec.scope: Cluster`).
-static OF_OPERATORS: [ClusterKinds; 34] = [
+static OF_OPERATORS: [ClusterKinds; 36] = [
     cluster_kinds("cert-manager.io", &["clusterissuers"]),
     cluster_kinds("trust.cert-manager.io", &["bundles", "clusterbundles"]),
     cluster_kinds("policy.cert-manager.io", &["certificaterequestpolicies"]),
@@ -85,7 +86,7 @@ static OF_OPERATORS: [ClusterKinds; 34] = [
             "virtualmachineclusterpreferences",
         ],
     ),
-    cluster_kinds("cdi.kubevirt.io", &["storageprofiles"]),
+    cluster_kinds("cdi.kubevirt.io", &["cdiconfigs", "storageprofiles"]),
     cluster_kinds(
         "kueue.x-k8s.io",
         &[
@@ -125,6 +126,11 @@ static OF_OPERATORS: [ClusterKinds; 34] = [
     cluster_kinds("serving.kserve.io", &["clusterservingruntimes"]),
     cluster_kinds("config.openshift.io", &["*"]),
     cluster_kinds("project.openshift.io", &["projectrequests"]),
+    cluster_kinds("helm.openshift.io", &["helmchartrepositories"]),
+    cluster_kinds(
+        "authorization.openshift.io",
+        &["clusterroles", "clusterrolebindings"],
+    ),
     cluster_kinds("console.openshift.io", &["*"]),
     cluster_kinds("policy.karmada.io", &["clusterpropagationpolicies"]),
 ];
@@ -138,6 +144,67 @@ pub fn is_cluster_kind(group: &str, resource: &str) -> bool {
         kinds.group == group && (kinds.resources.contains(&resource) || kinds.resources == ["*"])
     };
     of_kubernetes() || (resource != "*" && OF_OPERATORS.iter().any(lists))
+}
+
+/// Requests that a server answers to everybody with what is the requester's own, or that need a secret
+/// beside them.
+struct OwnRequest {
+    group: &'static str,
+    resource: &'static str,
+    verbs: &'static [&'static str],
+    /// The only name of which that is so; empty for every name.
+    name: &'static str,
+}
+
+const fn own_request(
+    group: &'static str,
+    resource: &'static str,
+    verbs: &'static [&'static str],
+) -> OwnRequest {
+    OwnRequest {
+        group,
+        resource,
+        verbs,
+        name: "",
+    }
+}
+
+/// Source: openshift/openshift-apiserver `pkg/bootstrappolicy` (basic-user, self-access-reviewer,
+/// system:oauth-token-deleter, system:webhook, system:build-strategy-*). The names of tokens are
+/// secrets; the list of projects holds the requester's own; a build strategy is no object.
+static OWN_REQUESTS: [OwnRequest; 9] = [
+    OwnRequest {
+        name: "~",
+        ..own_request("user.openshift.io", "users", &["get"])
+    },
+    own_request("project.openshift.io", "projects", &["list", "watch"]),
+    own_request("oauth.openshift.io", "oauthaccesstokens", &["delete"]),
+    own_request("oauth.openshift.io", "oauthauthorizetokens", &["delete"]),
+    own_request(
+        "oauth.openshift.io",
+        "useroauthaccesstokens",
+        &["get", "list", "watch", "delete"],
+    ),
+    own_request(
+        "build.openshift.io",
+        "buildconfigs/webhooks",
+        &["get", "create"],
+    ),
+    own_request("build.openshift.io", "builds/docker", &["create"]),
+    own_request("build.openshift.io", "builds/source", &["create"]),
+    own_request("build.openshift.io", "builds/jenkinspipeline", &["create"]),
+];
+
+/// Whether everybody may make a request, which gets what is the requester's own. `resource` has its
+/// subresource.
+pub fn is_own_request(group: &str, resource: &str, verb: &str, names: &[Text]) -> bool {
+    OWN_REQUESTS.iter().any(|own| {
+        own.group == group
+            && own.resource == resource
+            && own.verbs.contains(&verb)
+            && (own.name.is_empty()
+                || !names.is_empty() && names.iter().all(|name| name == own.name))
+    })
 }
 
 /// Objects of a platform namespace that are there for everybody to read.

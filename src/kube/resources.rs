@@ -96,6 +96,9 @@ pub fn find(group: &str, plural: &str) -> Option<&'static ApiResource> {
     resources.find(|known| known.plural == plural)
 }
 
+/// A minor version of Kubernetes that no cluster is taken for any more.
+const OLDEST: u8 = 24;
+
 /// Whether an API server may serve a resource, or authorize requests by it: every resource of another
 /// group than Kubernetes' own is taken for served.
 pub fn may_be_served(group: &str, plural: &str, subresource: &str) -> bool {
@@ -103,6 +106,7 @@ pub fn may_be_served(group: &str, plural: &str, subresource: &str) -> bool {
         // The groups of other APIs are domains.
         (None, _) => group.contains('.'),
         (Some(_), None) => false,
+        (Some(_), Some(known)) if known.until.is_some_and(|last| last <= OLDEST) => false,
         (Some(_), Some(known)) => {
             let subresources = known.subresources;
             subresource.is_empty()

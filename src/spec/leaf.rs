@@ -334,6 +334,11 @@ pub fn seconds(duration: &Duration) -> f64 {
     duration::parse(duration).map_or(0.0, |nanos| nanos as f64 / 1e9)
 }
 
+/// Whether a text is an address with a password in it.
+pub fn holds_password(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|parsed| parsed.password().is_some())
+}
+
 fn address(text: &str, schemes: &[&str]) -> Result<(), String> {
     if let Some((user_host, path)) = text.split_once(':')
         && user_host.contains('@')

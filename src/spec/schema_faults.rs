@@ -2,6 +2,7 @@
 
 use super::check::{INVALID_VALUE, MISSING_FIELD, NULL, UNKNOWN_FIELD, WRONG_TYPE, shorten};
 use super::did_you_mean_or;
+use super::leaf::holds_password;
 use super::schema::{Checker, format_reason};
 use crate::diagnostic::Diagnostic;
 use crate::document::{AMBIGUOUS_SCALAR, Node, NodeValue};
@@ -55,6 +56,12 @@ impl FaultyNode<'_> {
             Fault::PropertyNames { error } => self.invalid_key(error.instance(), error.kind()),
             Fault::Format { format } => {
                 let text = self.node.as_str().unwrap_or_default();
+                if holds_password(text) {
+                    return self.invalid(
+                        format!("the address of `{field}` holds a user and a password"),
+                        "put them into a Secret, and name it in auth.secretRef",
+                    );
+                }
                 let (noun, reason) = format_fault(format, text);
                 self.invalid(format!("{shown} is not {noun}"), reason)
             }

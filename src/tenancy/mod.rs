@@ -50,7 +50,9 @@ pub use prior::{ClaimKey, ClaimKind, Prior};
 pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE};
 pub use quota::{OVER_TENANT, WITHOUT_EFFECT as QUOTA_WITHOUT_EFFECT};
 pub use standing::{Reason, Standing, Standings};
-pub use subjects::{CATALOGUE, CLUSTER_ADMIN, UNKNOWN_ROLE, WILDCARD_ROLE, role_object};
+pub use subjects::{
+    CATALOGUE, CLUSTER_ADMIN, FOREIGN_ACCOUNT, UNKNOWN_ROLE, WILDCARD_ROLE, role_object,
+};
 pub use sync::SYNC;
 pub use tenant::{FLUX_CREATE_TENANT, INCOMPLETE, PARAMETERS, ResolveContext, Resolved};
 pub use waivers::{

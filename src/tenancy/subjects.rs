@@ -36,6 +36,17 @@ rule! {
     pub static WILDCARD_ROLE = "api/wildcard-role", Error;
 }
 
+rule! {
+    /// An owner or a member is a service account of a namespace that is not the tenant's.
+    ///
+    /// ## Why it matters
+    /// Whoever has the other namespace would own the tenant. An account of `kube-system` runs parts of
+    /// the cluster.
+    /// ## Fix
+    /// Name an account of one of the tenant's own namespaces, or a group of people.
+    pub static FOREIGN_ACCOUNT = "tenancy/foreign-account", Error;
+}
+
 /// The built-in roles: ClusterRoles `tenantry-NAME`.
 pub static CATALOGUE: [&str; 7] = [
     "owner",
@@ -291,8 +302,9 @@ impl Binder<'_, '_> {
             ),
             None => {
                 let message = format!(
-                    "the service account's namespace `{}` is not the tenant's",
-                    account.namespace
+                    "the service account {}/{} cannot have a role of the tenant: its namespace is \
+                     not the tenant's",
+                    account.namespace, account.name
                 );
 
                 let fix = did_you_mean(
@@ -305,7 +317,7 @@ impl Binder<'_, '_> {
                     fix
                 };
 
-                out.push(Diagnostic::new(&super::UNKNOWN_PEER, account.span, message).fix(fix));
+                out.push(Diagnostic::new(&FOREIGN_ACCOUNT, account.span, message).fix(fix));
 
                 None
             }

@@ -429,6 +429,29 @@ fn objects_say_who_a_user_is() {
 }
 
 #[test]
+fn an_account_with_the_cloud_identity_of_a_person_is_that_person() {
+    let role = "arn:aws:iam::1:role/deploy";
+    let more = format!(
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: cloud, namespace: alpha, \
+         annotations: {{eks.amazonaws.com/role-arn: \"{role}\"}}}}\n---\n\
+         apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: aws-auth, namespace: kube-system}}\n\
+         data: {{mapRoles: \"[{{rolearn: 'WHO', username: deploy, groups: [system:masters]}}]\"}}\n"
+    );
+    let pods = rule(["", "pods", "create"]);
+    let out = eve(&with_rules(false, &[&pods], &more.replace("WHO", role)));
+    assert!(
+        out.starts_with("cluster: yes") && out.contains("ConfigMap kube-system/aws-auth names,"),
+        "{out}"
+    );
+    let out = eve(&with_rules(
+        false,
+        &[&pods],
+        &more.replace("WHO", "arn:aws:iam::1:role/other"),
+    ));
+    assert!(out.starts_with("cluster: no"), "{out}");
+}
+
+#[test]
 fn what_the_inputs_do_not_say_is_unknown() {
     let hook = "apiVersion: admissionregistration.k8s.io/v1\nkind: MutatingWebhookConfiguration\n\
                 metadata: {name: hook}\n\

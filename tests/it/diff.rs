@@ -327,6 +327,82 @@ fn what_is_not_evaluated_cannot_be_told() {
 }
 
 #[test]
+fn a_workload_that_only_runs_gives_nobody_anything() {
+    let deployment = |pod: &str| {
+        format!(
+            "apiVersion: apps/v1\n\
+             kind: Deployment\n\
+             metadata: {{name: web, namespace: \"{{{{ namespace.name }}}}\"}}\n\
+             spec: {{selector: {{matchLabels: {{app: web}}}}, template: {{metadata: {{labels: {{app: web}}}}, \
+             spec: {{{pod}}}}}}}\n"
+        )
+    };
+    let container = "containers: [{name: c, image: x, securityContext: {runAsNonRoot: true, \
+                     allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]";
+    let plain = deployment(&format!(
+        "volumes: [{{name: v, emptyDir: {{}}}}], {container}"
+    ));
+    assert_class(NAMESPACE, "", &plain, "neutral", "changes nothing");
+
+    for more in [
+        "serviceAccountName: boss",
+        "hostNetwork: true",
+        "securityContext: {seLinuxOptions: {type: spc_t}}",
+        "priorityClassName: high",
+        "volumes: [{name: v, csi: {driver: nfs.csi.k8s.io}}]",
+    ] {
+        let asking = deployment(&format!("{more}, {container}"));
+        let (class, text) = class_of(NAMESPACE, "", &asking);
+        assert!(
+            ["cannot-tell", "widens"].contains(&class.as_str()),
+            "{more}: {text}"
+        );
+    }
+}
+
+#[test]
+fn an_account_in_the_place_of_another_has_its_rights() {
+    let bound = |name: &str, role: &str| {
+        format!(
+            "apiVersion: rbac.authorization.k8s.io/v1\n\
+             kind: RoleBinding\n\
+             metadata: {{name: extra, namespace: \"{{{{ namespace.name }}}}\"}}\n\
+             roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {role}}}\n\
+             subjects: [{{kind: ServiceAccount, name: {name}, namespace: \"{{{{ namespace.name }}}}\"}}]\n"
+        )
+    };
+    let old = bound("old", "edit");
+    assert_class(
+        NAMESPACE,
+        &old,
+        &bound("new", "edit"),
+        "neutral",
+        "changes nothing",
+    );
+    assert_class(NAMESPACE, &old, &bound("new", "view"), "narrows", "");
+    assert_class(
+        NAMESPACE,
+        &old,
+        &bound("new", "admin"),
+        "widens",
+        "/new has ClusterRole `admin`",
+    );
+
+    // Beside the other one it is one more.
+    let both = format!(
+        "{old}---\n{}",
+        bound("new", "edit").replace("name: extra", "name: more")
+    );
+    assert_class(
+        NAMESPACE,
+        &old,
+        &both,
+        "widens",
+        "/new has ClusterRole `edit`",
+    );
+}
+
+#[test]
 fn bounds_are_compared_by_number() {
     let quota = |pods: &str| tenant("a", &format!("  quota: {{pods: \"{pods}\"}}\n"));
     let path = "tenants/a.yaml";

@@ -316,6 +316,31 @@ fn an_object_within_another_is_read() {
         );
     }
 
+    for (version, kind, spec, words) in [
+        (
+            "hive.openshift.io/v1",
+            "SyncSet",
+            "patches: [{kind: RoleBinding, name: a}]",
+            "spec.patches",
+        ),
+        (
+            "redhatcop.redhat.io/v1alpha1",
+            "NamespaceConfig",
+            "templates: [{objectTemplate: a}]",
+            "spec.templates",
+        ),
+        (
+            "fleet.cattle.io/v1alpha1",
+            "Bundle",
+            "resources: [{content: a}]",
+            "texts within it",
+        ),
+    ] {
+        let metadata = "name: o, namespace: hub";
+        let outer = object(version, kind, metadata, &format!("spec: {{{spec}}}"));
+        says(&outer, &[&format!("{kind} hub/o"), words]);
+    }
+
     let chart = object(
         "helm.cattle.io/v1",
         "HelmChart",

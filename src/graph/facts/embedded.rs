@@ -38,6 +38,17 @@ const fn wrapper(
     }
 }
 
+/// A kind of Hive that applies objects, and patches others.
+const fn sync_set(kind: &'static str) -> Wrapper {
+    Wrapper {
+        group: "hive.openshift.io",
+        kind,
+        paths: &[&["spec", "resources"]],
+        template: "",
+        opaque: &[(&["spec", "patches"], "it patches objects (spec.patches)")],
+    }
+}
+
 /// A kind that makes objects of templates, which are texts.
 const fn text_templates(group: &'static str, kind: &'static str) -> Wrapper {
     Wrapper {
@@ -146,12 +157,8 @@ static WRAPPERS: [Wrapper; 26] = [
         "Object",
         &[&["spec", "forProvider", "manifest"]],
     ),
-    wrapper("hive.openshift.io", "SyncSet", &[&["spec", "resources"]]),
-    wrapper(
-        "hive.openshift.io",
-        "SelectorSyncSet",
-        &[&["spec", "resources"]],
-    ),
+    sync_set("SyncSet"),
+    sync_set("SelectorSyncSet"),
     wrapper("package-operator.run", "ObjectSet", &[PHASES]),
     wrapper("package-operator.run", "ClusterObjectSet", &[PHASES]),
     wrapper(

@@ -61,10 +61,32 @@ fn grants_more(one: &Cluster, other: &Cluster, binding: &Binding, subject: &Subj
     let Some(role) = role else {
         return true;
     };
-    let given = other
-        .rbac
-        .rules_in(&with_groups(subject), &binding.id.namespace);
-    !uncovered(&given, &role.rules).is_empty()
+    let has = |known: &Subject| {
+        let given = other
+            .rbac
+            .rules_in(&with_groups(known), &binding.id.namespace);
+        uncovered(&given, &role.rules).is_empty()
+    };
+    !has(subject) && !stand_ins(one, other, subject).any(has)
+}
+
+/// The accounts that a new account takes the place of: those of its namespace that lose every binding
+/// as it gets its first, if it is a tenant's. Whoever may act as the new one could act as them.
+fn stand_ins<'a>(
+    one: &'a Cluster,
+    other: &'a Cluster,
+    subject: &'a Subject,
+) -> impl Iterator<Item = &'a Subject> {
+    let home = match subject {
+        Subject::ServiceAccount(home, _) if other.rbac.bindings_of(subject).next().is_none() => {
+            let is_tenants = |cluster: &Cluster| matches!(cluster.owner(home), Owner::Tenant(_));
+            Some(home).filter(|_| is_tenants(one) && is_tenants(other))
+        }
+        _ => None,
+    };
+    home.into_iter()
+        .flat_map(|home| other.rbac.accounts_of(home))
+        .filter(|account| one.rbac.bindings_of(account).next().is_none())
 }
 
 /// What the roles of both states allow in one state only.

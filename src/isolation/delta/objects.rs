@@ -211,6 +211,15 @@ impl Judge<'_> {
             (group, _) if group.ends_with(".toolkit.fluxcd.io") => {
                 Effects::Fields(|path| !TIMING.iter().any(|field| is_below(path, field)))
             }
+            ("" | "apps" | "batch", _)
+                if is_tenants
+                    && topic(id) == Topic::Workload
+                    && id.kind != "Service"
+                    && object.before.is_none()
+                    && object.after.is_some_and(is_plain_workload) =>
+            {
+                Effects::None
+            }
             ("" | "apps" | "batch", _) if is_tenants && topic(id) == Topic::Workload => {
                 Effects::Fields(|path| {
                     let mut parts = path.split(['.', '[']);
@@ -415,6 +424,55 @@ fn is_plain_service(object: &ChangedObject<'_>) -> bool {
             && field("selector").is_some()
     };
     [object.before, object.after].iter().flatten().all(is_plain)
+}
+
+/// Whether a workload asks for nothing but to run: no account, nothing of its node, and no volumes but
+/// those of its namespace.
+fn is_plain_workload(workload: &Value) -> bool {
+    const CONTEXT: [&str; 9] = [
+        "allowPrivilegeEscalation",
+        "capabilities",
+        "fsGroup",
+        "readOnlyRootFilesystem",
+        "runAsGroup",
+        "runAsNonRoot",
+        "runAsUser",
+        "seccompProfile",
+        "supplementalGroups",
+    ];
+    const VOLUMES: [&str; 5] = ["configMap", "downwardAPI", "emptyDir", "name", "secret"];
+
+    let holds_only = |map: &Value, keys: &[&str]| {
+        let map = map.as_object();
+        map.is_some_and(|map| map.keys().all(|key| keys.contains(&key.as_str())))
+    };
+    let is_plain = |key: &str, value: &Value| match key {
+        "securityContext" => {
+            let escalates = value.get("allowPrivilegeEscalation") == Some(&true.into());
+            let adds = value.pointer("/capabilities/add").is_some();
+            holds_only(value, &CONTEXT) && !escalates && !adds
+        }
+        "volumes" => {
+            let volumes = value.as_array();
+            volumes.is_some_and(|all| all.iter().all(|volume| holds_only(volume, &VOLUMES)))
+        }
+        "automountServiceAccountToken" => value == &Value::Bool(false),
+        key => !POWERS.iter().any(|power| key.starts_with(power)),
+    };
+    workload
+        .get("spec")
+        .is_some_and(|spec| all_fields(spec, &is_plain))
+}
+
+/// Whether a condition holds for every field below a value.
+fn all_fields(value: &Value, holds: &impl Fn(&str, &Value) -> bool) -> bool {
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .all(|(key, value)| holds(key, value) && all_fields(value, holds)),
+        Value::Array(list) => list.iter().all(|value| all_fields(value, holds)),
+        _ => true,
+    }
 }
 
 /// The change of whether pods of an account get a token.

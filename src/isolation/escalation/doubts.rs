@@ -32,7 +32,7 @@ const FETCH: [Permission; 1] = [Permission::new(
 /// The ways of an identity that the inputs do not settle.
 pub fn doubts(powers: &Powers<'_>, subject: &Subject, grants: &HeldGrants<'_>) -> Vec<Doubt> {
     let cluster = powers.cluster();
-    let mut all = by_access(cluster, subject);
+    let mut all = by_access(powers, subject);
     for level in grants.levels() {
         if level.reach == Reach::Cluster {
             all.extend(by_takeover(grants, &level));
@@ -115,22 +115,23 @@ fn by_operators(powers: &Powers<'_>, grants: &HeldGrants<'_>, level: &Level<'_>)
 }
 
 /// By an access policy of a cloud, and by Argo CD where its account is not among the inputs.
-fn by_access(cluster: &Cluster, subject: &Subject) -> Vec<Doubt> {
-    let mut all = Vec::new();
-    if let Subject::User(person) = subject {
-        let own = cluster.facts.memberships.iter();
-        let own = own.filter(|one| one.person == *person && !one.access.is_empty());
-        all.extend(own.map(|membership| {
+fn by_access(powers: &Powers<'_>, subject: &Subject) -> Vec<Doubt> {
+    let cluster = powers.cluster();
+    let own = powers.members().get(subject).into_iter().flatten();
+    let own = own.filter(|one| !one.access.is_empty());
+    let mut all: Vec<Doubt> = own
+        .map(|membership| {
             let text = format!(
-                "{} gives {person} an access policy, whose rights the cloud says",
-                membership.id.called()
+                "{} gives {} an access policy, whose rights the cloud says",
+                membership.id.called(),
+                membership.person
             );
             Doubt {
                 step: Step::new(at(membership.span, membership.origin), text),
                 is_shown: true,
             }
-        }));
-    }
+        })
+        .collect();
 
     let Subject::ServiceAccount(namespace, name) = subject else {
         return all;

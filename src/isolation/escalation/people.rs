@@ -4,10 +4,13 @@
 //! argo-cd.readthedocs.io/en/stable/operator-manual/rbac.
 
 use super::powers::ARGO_CD_ACCOUNT;
+use crate::graph::membership::Membership;
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, Owner};
 use crate::isolation::api::changes_others;
 use crate::isolation::{Step, at};
+use crate::value::Text;
+use std::collections::BTreeMap;
 
 /// Somebody whom a subject acts as, and the object that says so.
 #[derive(Clone, Debug)]
@@ -18,29 +21,54 @@ pub struct Standin {
     pub step: Step,
 }
 
-/// The subjects that other objects than bindings let a subject act as.
-pub fn standins(cluster: &Cluster, subject: &Subject) -> Vec<Standin> {
-    let mut all = memberships(cluster, subject);
-    all.extend(by_argo_cd(cluster, subject));
+/// What objects say of each person: a user, or a service account with the cloud identity of one.
+pub type Members<'a> = BTreeMap<Subject, Vec<&'a Membership>>;
+
+/// Indexes what the objects of a cluster say of people.
+pub fn members(cluster: &Cluster) -> Members<'_> {
+    let mut by_person: BTreeMap<&Text, Vec<&Membership>> = BTreeMap::new();
+    for membership in &cluster.facts.memberships {
+        let own = by_person.entry(&membership.person).or_default();
+        own.push(membership);
+    }
+
+    let annotated = cluster.facts.accounts.iter().flat_map(|account| {
+        let identities = account.identities.iter();
+        identities.map(|identity| (&account.id.namespace, &account.id.name, &identity.value))
+    });
+
+    let mut all = Members::new();
+    for (namespace, name, identity) in annotated {
+        if let Some(own) = by_person.get(identity) {
+            let account = Subject::ServiceAccount(namespace.clone(), name.clone());
+            all.entry(account).or_default().extend(own);
+        }
+    }
+    for (person, own) in by_person {
+        all.entry(Subject::User(person.clone()))
+            .or_default()
+            .extend(own);
+    }
     all
 }
 
-/// The groups and users that objects make of a user.
-fn memberships(cluster: &Cluster, subject: &Subject) -> Vec<Standin> {
-    let Subject::User(person) = subject else {
-        return Vec::new();
-    };
-    let own = cluster.facts.memberships.iter();
-    let own = own.filter(|membership| membership.person == *person);
-    own.flat_map(|membership| {
-        let text = format!("{} names {person}", membership.id.called());
+/// The subjects that other objects than bindings let a subject act as.
+pub fn standins(cluster: &Cluster, members: &Members<'_>, subject: &Subject) -> Vec<Standin> {
+    let own = members.get(subject).into_iter().flatten();
+    let named = own.flat_map(|membership| {
+        let (id, person) = (membership.id.called(), &membership.person);
+        let text = match subject {
+            Subject::ServiceAccount(..) => format!("{subject} is {person}, whom {id} names,"),
+            Subject::User(_) | Subject::Group(_) => format!("{id} names {person}"),
+        };
         let step = Step::new(at(membership.span, membership.origin), text);
-        membership.subjects.iter().map(move |subject| Standin {
-            subject: subject.clone(),
+        let subjects = membership.subjects.iter().cloned();
+        subjects.map(move |subject| Standin {
+            subject,
             step: step.clone(),
         })
-    })
-    .collect()
+    });
+    named.chain(by_argo_cd(cluster, subject)).collect()
 }
 
 /// Argo CD's account, for whom its policy lets change applications of others.

@@ -6,6 +6,7 @@
 //! kubernetes.io/docs/concepts/security/rbac-good-practices.
 
 use super::held::{HeldGrants, HeldRule, Level, Reach};
+use super::people::{Members, members};
 use crate::graph::gitops::{Applier, Reference, SourceRef};
 use crate::graph::rbac::{PolicyRule, Subject};
 use crate::graph::{Cluster, MASTERS};
@@ -45,6 +46,7 @@ pub struct Powers<'a> {
     /// The namespaces of Argo CD's application controllers.
     argo_cds: Vec<&'a Text>,
     standings: Standings,
+    members: Members<'a>,
     /// The rows of operators that the inputs show open, and that apply as administrators.
     administrators: Vec<&'static OperatorKind>,
 }
@@ -114,6 +116,7 @@ impl<'a> Powers<'a> {
             sources: applied_sources(cluster),
             argo_cds: bound.collect(),
             standings: Standings::new(cluster),
+            members: members(cluster),
             administrators: Vec::new(),
         };
         let is_open = |row: &&OperatorKind| {
@@ -134,6 +137,11 @@ impl<'a> Powers<'a> {
         !self.cluster.facts.hooks.is_empty()
             || OPERATOR_KINDS.iter().any(is_open)
             || self.sources.values().flatten().any(elsewhere)
+    }
+
+    /// What objects say of each person.
+    pub const fn members(&self) -> &Members<'a> {
+        &self.members
     }
 
     /// The cluster.

@@ -301,7 +301,7 @@ pub fn ways<'g, 'a>(
         };
         ways.add(power.grant, target, &power.what, false);
     }
-    for standin in standins(directory.cluster, subject) {
+    for standin in standins(directory.cluster, directory.powers.members(), subject) {
         let target = Target::One(standin.subject);
         if ways.known.insert(target.clone()) {
             let by = Means::Object(standin.step);

@@ -273,7 +273,7 @@ pub struct SubjectSpec {
     ///
     /// Default: none.
     /// Renders: a subject of kind ServiceAccount.
-    /// Rules: `network/unknown-peer`, `spec/one-of`.
+    /// Rules: `tenancy/foreign-account`, `spec/one-of`.
     pub service_account: Option<Spanned<ServiceAccountRef>>,
     /// A built-in role (`owner`, `operator`, `developer`, `viewer`, `secrets-viewer`, `pod-reader`,
     /// `deployer`) or a role of the fleet. `none` is for an owner who is bound elsewhere.
@@ -327,7 +327,7 @@ pub struct ServiceAccountRef {
     /// The namespace of the service account, by its name in this tenant.
     ///
     /// Renders: `namespace` of the subject.
-    /// Rules: `network/unknown-peer`.
+    /// Rules: `tenancy/foreign-account`.
     pub namespace: Name,
     /// The name of the service account.
     ///
