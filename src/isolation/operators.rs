@@ -82,7 +82,7 @@ pub enum Shown {
 
 /// Whether the inputs show an operator open.
 #[derive(Clone, Copy, Debug)]
-pub enum Standing {
+pub enum OperatorState {
     /// It is open: where that is shown, and how.
     Open(Span, &'static str),
     /// It is closed.
@@ -143,9 +143,9 @@ impl OperatorKind {
     }
 
     /// Whether the inputs show the operator open.
-    fn standing(&self, cluster: &Cluster) -> Standing {
+    fn state(&self, cluster: &Cluster) -> OperatorState {
         match self.shown {
-            Shown::Never => Standing::Unknown,
+            Shown::Never => OperatorState::Unknown,
             Shown::Running { programs, accounts } => running(cluster, programs, accounts),
             Shown::ScraperDenies => {
                 let of_group = cluster.facts.scrapers.iter();
@@ -153,11 +153,11 @@ impl OperatorKind {
                     .filter(|(object, _)| self.is_of(&object.id.group))
                     .peekable();
                 if scrapers.peek().is_none() {
-                    return Standing::Unknown;
+                    return OperatorState::Unknown;
                 }
                 let open = scrapers.find(|(_, denies)| !denies);
-                open.map_or(Standing::Closed, |(object, _)| {
-                    Standing::Open(
+                open.map_or(OperatorState::Closed, |(object, _)| {
+                    OperatorState::Open(
                         object.origin.span,
                         "it does not refuse that monitors name its files",
                     )
@@ -167,69 +167,69 @@ impl OperatorKind {
                 let started = cluster.started(controller);
                 let all_set = started.iter().all(|one| one.set(flag).is_some());
                 match !started.is_empty() && all_set {
-                    true => Standing::Closed,
-                    false => Standing::Unknown,
+                    true => OperatorState::Closed,
+                    false => OperatorState::Unknown,
                 }
             }
             Shown::WithObject(kind) => {
                 let mut objects = cluster.facts.objects.iter();
                 let found =
                     objects.find(|object| object.id.kind == kind && self.is_of(&object.id.group));
-                found.map_or(Standing::Closed, |object| {
-                    Standing::Open(object.origin.span, "it is there")
+                found.map_or(OperatorState::Closed, |object| {
+                    OperatorState::Open(object.origin.span, "it is there")
                 })
             }
             Shown::ClosedByFlag { programs, flag } => {
-                let mut standing = Standing::Unknown;
+                let mut state = OperatorState::Unknown;
                 for operator in operators(cluster, programs) {
                     let value = operator.flag(flag).map(|(value, _)| value);
                     match value {
                         None | Some("" | "false" | "f" | "0") => {
-                            return Standing::Open(
+                            return OperatorState::Open(
                                 operator.origin.span,
                                 "it runs without the flag",
                             );
                         }
-                        Some(_) => standing = Standing::Closed,
+                        Some(_) => state = OperatorState::Closed,
                     }
                 }
-                standing
+                state
             }
             Shown::OpenedByFlag {
                 programs,
                 flag,
                 value,
             } => {
-                let mut standing = Standing::Unknown;
+                let mut state = OperatorState::Unknown;
                 for operator in operators(cluster, programs) {
                     let mut set = operator.args.iter();
                     let opening = format!("--{flag}={value}");
                     if set.any(|(arg, _)| *arg == opening) {
-                        return Standing::Open(operator.origin.span, "it runs with the flag");
+                        return OperatorState::Open(operator.origin.span, "it runs with the flag");
                     }
-                    standing = Standing::Closed;
+                    state = OperatorState::Closed;
                 }
-                standing
+                state
             }
         }
     }
 }
 
 /// Whether the inputs show each operator of the table open.
-pub struct Standings(Vec<Standing>);
+pub struct OperatorStates(Vec<OperatorState>);
 
-impl Standings {
+impl OperatorStates {
     /// Looks for every operator once.
     pub fn new(cluster: &Cluster) -> Self {
         let rows = OPERATOR_KINDS.iter();
-        Self(rows.map(|row| row.standing(cluster)).collect())
+        Self(rows.map(|row| row.state(cluster)).collect())
     }
 
-    /// The standing of the operator of a row.
-    pub fn of(&self, row: &OperatorKind) -> Standing {
+    /// The state of the operator of a row.
+    pub fn of(&self, row: &OperatorKind) -> OperatorState {
         let mut rows = OPERATOR_KINDS.iter().zip(&self.0);
         let found = rows.find(|(other, _)| std::ptr::eq(*other, row));
-        found.map_or(Standing::Unknown, |(_, standing)| *standing)
+        found.map_or(OperatorState::Unknown, |(_, state)| *state)
     }
 }
 
@@ -245,9 +245,9 @@ fn operators<'a>(
 }
 
 /// Whether one of some programs runs, or one of some accounts is bound in the whole cluster.
-fn running(cluster: &Cluster, programs: &[&'static str], accounts: &[&str]) -> Standing {
+fn running(cluster: &Cluster, programs: &[&'static str], accounts: &[&str]) -> OperatorState {
     if let Some(operator) = operators(cluster, programs).next() {
-        return Standing::Open(operator.origin.span, "it runs");
+        return OperatorState::Open(operator.origin.span, "it runs");
     }
 
     let powerful = cluster.rbac.bindings.iter().find(|binding| {
@@ -262,8 +262,8 @@ fn running(cluster: &Cluster, programs: &[&'static str], accounts: &[&str]) -> S
         };
         binding.id.namespace.is_empty() && grade::is_full(cluster, account, &role.rules)
     });
-    powerful.map_or(Standing::Unknown, |binding| {
-        Standing::Open(
+    powerful.map_or(OperatorState::Unknown, |binding| {
+        OperatorState::Open(
             binding.origin.span,
             "its account is bound in the whole cluster",
         )

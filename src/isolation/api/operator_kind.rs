@@ -4,7 +4,9 @@ use crate::graph::Cluster;
 use crate::graph::rbac::{Binding, PolicyRule, Role};
 use crate::isolation::admission::own_grants;
 use crate::isolation::assumptions::OPERATORS_CLOSED;
-use crate::isolation::operators::{OperatorKind, Standing, Standings, writes_every_kind, written};
+use crate::isolation::operators::{
+    OperatorKind, OperatorState, OperatorStates, writes_every_kind, written,
+};
 use crate::isolation::{Finding, some};
 use crate::source::Span;
 use crate::value::Text;
@@ -55,7 +57,7 @@ struct Unshown<'a> {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    let standings = Standings::new(cluster);
+    let states = OperatorStates::new(cluster);
     let mut unshown: BTreeMap<&str, (&OperatorKind, Unshown<'_>)> = BTreeMap::new();
     let mut every_kind: BTreeSet<&str> = BTreeSet::new();
 
@@ -67,14 +69,14 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         }
 
         for (row, resources, rule) in written(rules, wild) {
-            match standings.of(row) {
-                Standing::Closed => {}
-                Standing::Open(span, shown) => {
+            match states.of(row) {
+                OperatorState::Closed => {}
+                OperatorState::Open(span, shown) => {
                     out.push(finding(bound, row, &resources, rule, (span, shown)));
                 }
                 // A role for every kind is one assumption, not one for each operator.
-                Standing::Unknown if wild => {}
-                Standing::Unknown => {
+                OperatorState::Unknown if wild => {}
+                OperatorState::Unknown => {
                     let (_, all) = unshown
                         .entry(row.group)
                         .or_insert((row, Unshown::default()));

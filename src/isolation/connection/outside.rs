@@ -4,7 +4,7 @@
 //! Source: kubernetes.io/docs/concepts/services-networking/network-policies, "What you can't do with
 //! network policies" and "NetworkPolicy and hostNetwork pods"; docs.cilium.io, "IP/CIDR based".
 
-use super::side::{Governing, Lets, by_ports, direction_name, governing_pods, reasons};
+use super::side::{Governing, PolicyEffect, by_ports, direction_name, governing_pods, reasons};
 use super::{MAX_REASONS, PodEnd, narrowing, too_large, unknown};
 use crate::graph::Cluster;
 use crate::graph::network::{NamedPort, PolicyObject};
@@ -144,16 +144,18 @@ impl Outward<'_> {
                 if has == HasEnd::No {
                     continue;
                 }
-                let lets = by_ports(rule, port, self.named_ports());
-                match (has, lets) {
-                    (HasEnd::Yes, Lets::Peer(_)) => {
+                let effect = by_ports(rule, port, self.named_ports());
+                match (has, effect) {
+                    (HasEnd::Yes, PolicyEffect::Peer(_)) => {
                         return Ok(self.open(self.rule_step(policy, rule)));
                     }
-                    (HasEnd::IfAddress, Lets::Peer(_)) => {
+                    (HasEnd::IfAddress, PolicyEffect::Peer(_)) => {
                         maybe.get_or_insert_with(|| self.maybe_step(policy, rule));
                     }
-                    (HasEnd::IfPod, Lets::Peer(_)) => own.note(rule, Lets::PodsAlone),
-                    (HasEnd::Yes, lets) => own.note(rule, lets),
+                    (HasEnd::IfPod, PolicyEffect::Peer(_)) => {
+                        own.note(rule, PolicyEffect::PodsAlone)
+                    }
+                    (HasEnd::Yes, effect) => own.note(rule, effect),
                     _ => {}
                 }
             }
@@ -304,7 +306,9 @@ impl Outward<'_> {
         let mut steps = reasons(governing, self.direction, &pods, &self.end.name);
         steps.truncate(MAX_REASONS);
 
-        let may_pass = governing.iter().any(|one| one.lets == Lets::PodsAlone);
+        let may_pass = governing
+            .iter()
+            .any(|one| one.effect == PolicyEffect::PodsAlone);
         let untold = self.untold().filter(|_| may_pass);
         if let Some(step) = untold.or_else(|| self.own_node()) {
             steps.push(step);

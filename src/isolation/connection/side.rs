@@ -24,7 +24,7 @@ pub struct Asked<'a> {
 
 /// What a policy lets through of a connection with one peer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Lets {
+pub enum PolicyEffect {
     /// It has no rule.
     Nothing,
     /// It lets other peers through.
@@ -45,29 +45,29 @@ pub struct Governing<'a> {
     /// The rule that comes nearest to letting the peer through.
     rule: Option<&'a Rule>,
     /// What it lets through.
-    pub lets: Lets,
+    pub effect: PolicyEffect,
 }
 
 impl<'a> Governing<'a> {
     /// A policy before its rules are held against a peer.
     pub fn new(policy: &'a PolicyObject, rules: &[Rule]) -> Self {
-        let lets = match rules.is_empty() {
-            true => Lets::Nothing,
-            false => Lets::OtherPeers,
+        let effect = match rules.is_empty() {
+            true => PolicyEffect::Nothing,
+            false => PolicyEffect::OtherPeers,
         };
         Self {
             policy,
             rule: None,
-            lets,
+            effect,
         }
     }
 
     /// Notes what a rule lets through, if it is nearer than the rules before.
-    pub fn note(&mut self, rule: &'a Rule, lets: Lets) {
-        match (&mut self.lets, lets) {
-            (Lets::OtherPorts(known), Lets::OtherPorts(more))
-            | (Lets::MissingPorts(known), Lets::MissingPorts(more))
-            | (Lets::Peer(known), Lets::Peer(more)) => {
+    pub fn note(&mut self, rule: &'a Rule, effect: PolicyEffect) {
+        match (&mut self.effect, effect) {
+            (PolicyEffect::OtherPorts(known), PolicyEffect::OtherPorts(more))
+            | (PolicyEffect::MissingPorts(known), PolicyEffect::MissingPorts(more))
+            | (PolicyEffect::Peer(known), PolicyEffect::Peer(more)) => {
                 // No port stands for every port.
                 match known.is_empty() || more.is_empty() {
                     true => known.clear(),
@@ -76,9 +76,9 @@ impl<'a> Governing<'a> {
                 let mut seen = BTreeSet::new();
                 known.retain(|port| seen.insert(port.clone()));
             }
-            (known, lets) if lets > *known => {
+            (known, effect) if effect > *known => {
                 self.rule = Some(rule);
-                *known = lets;
+                *known = effect;
             }
             _ => {}
         }
@@ -87,21 +87,23 @@ impl<'a> Governing<'a> {
     /// The step of an answer. `pods` and `peer` are how it calls the two ends.
     pub fn step(&self, direction: Direction, pods: &str, peer: &str) -> Step {
         let ports = |list: &[String]| list.join(", ");
-        let lets = match &self.lets {
-            Lets::Nothing => "allows none".to_owned(),
-            Lets::OtherPeers => "allows other peers only".to_owned(),
-            Lets::PodsAlone => format!("allows pods only: {peer} passes if it is one of them"),
-            Lets::OtherPorts(list) => format!("allows {peer} on {} only", ports(list)),
-            Lets::MissingPorts(list) => format!(
+        let effect = match &self.effect {
+            PolicyEffect::Nothing => "allows none".to_owned(),
+            PolicyEffect::OtherPeers => "allows other peers only".to_owned(),
+            PolicyEffect::PodsAlone => {
+                format!("allows pods only: {peer} passes if it is one of them")
+            }
+            PolicyEffect::OtherPorts(list) => format!("allows {peer} on {} only", ports(list)),
+            PolicyEffect::MissingPorts(list) => format!(
                 "allows {peer} on {} only, a port name that the destination does not have",
                 ports(list)
             ),
-            Lets::Peer(list) if list.is_empty() => format!("allows {peer}"),
-            Lets::Peer(list) => format!("allows {peer} on {}", ports(list)),
+            PolicyEffect::Peer(list) if list.is_empty() => format!("allows {peer}"),
+            PolicyEffect::Peer(list) => format!("allows {peer} on {}", ports(list)),
         };
 
         let text = format!(
-            "{} governs {} of {pods} and {lets}",
+            "{} governs {} of {pods} and {effect}",
             self.policy.id.called(),
             direction_name(direction)
         );
@@ -111,14 +113,14 @@ impl<'a> Governing<'a> {
 }
 
 /// What a rule lets through that has the peer, by its ports.
-pub fn by_ports(rule: &Rule, port: Option<&Port>, named: Option<&[NamedPort]>) -> Lets {
+pub fn by_ports(rule: &Rule, port: Option<&Port>, named: Option<&[NamedPort]>) -> PolicyEffect {
     if lets_port(&rule.ports, port, named) {
-        return Lets::Peer(texts(&rule.ports));
+        return PolicyEffect::Peer(texts(&rule.ports));
     }
     let is_missing = !lets_port(&rule.ports, None, named);
     match is_missing {
-        true => Lets::MissingPorts(texts(&rule.ports)),
-        false => Lets::OtherPorts(texts(&rule.ports)),
+        true => PolicyEffect::MissingPorts(texts(&rule.ports)),
+        false => PolicyEffect::OtherPorts(texts(&rule.ports)),
     }
 }
 
@@ -241,7 +243,7 @@ pub fn reasons(
     peer: &str,
 ) -> Vec<Step> {
     let mut sorted: Vec<&Governing<'_>> = governing.iter().collect();
-    sorted.sort_by(|one, other| other.lets.cmp(&one.lets));
+    sorted.sort_by(|one, other| other.effect.cmp(&one.effect));
 
     let shown = sorted.iter().take(MAX_REASONS);
     let mut steps: Vec<Step> = shown.map(|one| one.step(direction, pods, peer)).collect();

@@ -8,7 +8,7 @@ use crate::graph::facts::SecretStore;
 use crate::graph::identity::Lender;
 use crate::graph::rbac::{PolicyRule, Subject};
 use crate::isolation::capability::{BECOME_ACCOUNT, Effect, Permission, TAKEOVER, giving};
-use crate::isolation::operators::{OperatorKind, Standing, writes_every_kind, written};
+use crate::isolation::operators::{OperatorKind, OperatorState, writes_every_kind, written};
 use crate::isolation::{Step, at};
 use std::collections::BTreeSet;
 
@@ -86,10 +86,10 @@ fn by_operators(powers: &Powers<'_>, grants: &HeldGrants<'_>, level: &Level<'_>)
         let rows = written(rules, is_wild).into_iter();
         for (row, resources, _) in rows.filter(|(row, ..)| acts_on_the_api(row)) {
             let resources = resources.join(", ");
-            let what = match powers.standing(row) {
+            let what = match powers.state(row) {
                 // A power says it already.
-                Standing::Open(..) if acts_as_administrator(row) => continue,
-                Standing::Open(_, shown) => {
+                OperatorState::Open(..) if acts_as_administrator(row) => continue,
+                OperatorState::Open(_, shown) => {
                     let what = format!(
                         "may write {resources} ({}), and {} {}: {shown}",
                         row.group, row.operator, row.gains
@@ -97,9 +97,9 @@ fn by_operators(powers: &Powers<'_>, grants: &HeldGrants<'_>, level: &Level<'_>)
                     all.extend(doubt(&what, true));
                     continue;
                 }
-                Standing::Closed => continue,
-                Standing::Unknown if is_wild => continue,
-                Standing::Unknown => format!(
+                OperatorState::Closed => continue,
+                OperatorState::Unknown if is_wild => continue,
+                OperatorState::Unknown => format!(
                     "may write {resources} ({}), and {} {}, unless {}",
                     row.group, row.operator, row.gains, row.closed_by
                 ),

@@ -220,10 +220,10 @@ impl<'a> HeldGrants<'a> {
         }
 
         let before = self.all.len();
-        for gift in found {
-            let known = (gift.reach, gift.namespace, gift.name);
+        for own in found {
+            let known = (own.reach, own.namespace, own.name);
             if self.known.insert(known) {
-                self.all.push(gift.grant);
+                self.all.push(own.grant);
             }
         }
         self.all.len() > before
@@ -231,7 +231,7 @@ impl<'a> HeldGrants<'a> {
 }
 
 /// A role that an identity gives itself.
-struct Gift<'a> {
+struct SelfGrant<'a> {
     reach: Reach<'a>,
     namespace: Text,
     name: Text,
@@ -266,7 +266,7 @@ const fn binding_kind<'a>(resources: &'static [&'static str], reach: Reach<'a>) 
 impl<'a> HeldGrants<'a> {
     /// The roles that the identity can bind itself to: by a binding that it creates, or by the
     /// subjects of one that is there.
-    fn by_binding(&self, cluster: &'a Cluster, level: &Level<'_>) -> Vec<Gift<'a>> {
+    fn by_binding(&self, cluster: &'a Cluster, level: &Level<'_>) -> Vec<SelfGrant<'a>> {
         if !binds_any(level) {
             return Vec::new();
         }
@@ -281,7 +281,7 @@ impl<'a> HeldGrants<'a> {
             other => vec![binding_kind(ROLE_BINDINGS, other)],
         };
 
-        let mut gifts = Vec::new();
+        let mut grants = Vec::new();
         for kind in kinds {
             if let Some(held) = level.giving(&kind.create) {
                 let roles = bindable(cluster, level, kind.reach);
@@ -290,7 +290,7 @@ impl<'a> HeldGrants<'a> {
                     "" => kind.reach,
                     own => Reach::Namespace(own),
                 };
-                gifts.extend(
+                grants.extend(
                     roles.map(|role| self.bound_to(role, reach(role), held, kind.resource)),
                 );
                 continue;
@@ -318,11 +318,11 @@ impl<'a> HeldGrants<'a> {
                         "" => Reach::Cluster,
                         name => Reach::Namespace(name),
                     };
-                    gifts.push(self.bound_to(role, reach, held, kind.resource));
+                    grants.push(self.bound_to(role, reach, held, kind.resource));
                 }
             }
         }
-        gifts
+        grants
     }
 
     /// A reach with the lifetime of the cluster.
@@ -348,14 +348,14 @@ impl<'a> HeldGrants<'a> {
         reach: Reach<'a>,
         held: &HeldRule<'_>,
         resource: &str,
-    ) -> Gift<'a> {
+    ) -> SelfGrant<'a> {
         let by = &self.all[held.grant];
         let what = format!(
             "binds itself to {} {}, by `bind` and its right to write {resource}",
             role.id.called(),
             reach.phrase()
         );
-        Gift {
+        SelfGrant {
             reach,
             namespace: role.id.namespace.clone(),
             name: role.id.name.clone(),
@@ -370,8 +370,8 @@ impl<'a> HeldGrants<'a> {
     }
 
     /// Every permission, by a role that the identity has and may write with `escalate`.
-    fn by_writing(&self, level: &Level<'_>) -> Vec<Gift<'a>> {
-        let mut gifts = Vec::new();
+    fn by_writing(&self, level: &Level<'_>) -> Vec<SelfGrant<'a>> {
+        let mut grants = Vec::new();
         for resources in [&["roles"], &["clusterroles"]] {
             let of_cluster = resources == &["clusterroles"];
             let escalates = of_rbac(resources, &["escalate"]);
@@ -393,17 +393,17 @@ impl<'a> HeldGrants<'a> {
                     continue;
                 };
                 if may(&escalates, role) && may(&updates, role) {
-                    gifts.push(grant.escalated(role));
+                    grants.push(grant.escalated(role));
                 }
             }
         }
-        gifts
+        grants
     }
 }
 
 impl<'a> HeldGrant<'a> {
     /// Every permission where this grant holds.
-    fn escalated(&self, role: &Role) -> Gift<'a> {
+    fn escalated(&self, role: &Role) -> SelfGrant<'a> {
         let all = || vec![Text::from("*")];
         let everything = PolicyRule {
             verbs: all(),
@@ -416,7 +416,7 @@ impl<'a> HeldGrant<'a> {
             "adds any permission to {}, which it has, by `escalate`",
             role.id.called()
         );
-        Gift {
+        SelfGrant {
             reach: self.reach,
             namespace: Text::default(),
             name: "*".into(),

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 /// Somebody whom a subject acts as, and the object that says so.
 #[derive(Clone, Debug)]
-pub struct Standin {
+pub struct ActsAs {
     /// Whom.
     pub subject: Subject,
     /// The object, as a step that ends before "and so acts as".
@@ -53,7 +53,7 @@ pub fn members(cluster: &Cluster) -> Members<'_> {
 }
 
 /// The subjects that other objects than bindings let a subject act as.
-pub fn standins(cluster: &Cluster, members: &Members<'_>, subject: &Subject) -> Vec<Standin> {
+pub fn acts_as(cluster: &Cluster, members: &Members<'_>, subject: &Subject) -> Vec<ActsAs> {
     let own = members.get(subject).into_iter().flatten();
     let named = own.flat_map(|membership| {
         let (id, person) = (membership.id.called(), &membership.person);
@@ -63,7 +63,7 @@ pub fn standins(cluster: &Cluster, members: &Members<'_>, subject: &Subject) -> 
         };
         let step = Step::new(at(membership.span, membership.origin), text);
         let subjects = membership.subjects.iter().cloned();
-        subjects.map(move |subject| Standin {
+        subjects.map(move |subject| ActsAs {
             subject,
             step: step.clone(),
         })
@@ -72,7 +72,7 @@ pub fn standins(cluster: &Cluster, members: &Members<'_>, subject: &Subject) -> 
 }
 
 /// Argo CD's account, for whom its policy lets change applications of others.
-fn by_argo_cd(cluster: &Cluster, subject: &Subject) -> Vec<Standin> {
+fn by_argo_cd(cluster: &Cluster, subject: &Subject) -> Vec<ActsAs> {
     let (Subject::User(name) | Subject::Group(name)) = subject else {
         return Vec::new();
     };
@@ -86,7 +86,7 @@ fn by_argo_cd(cluster: &Cluster, subject: &Subject) -> Vec<Standin> {
             let what = changes_others(cluster, policy, name, tenant)?;
             let text = format!("{} lets {subject} {what} in Argo CD", policy.id.called());
             let account = ARGO_CD_ACCOUNT.into();
-            Some(Standin {
+            Some(ActsAs {
                 subject: Subject::ServiceAccount(policy.id.namespace.clone(), account),
                 step: Step::new(at(policy.span, policy.origin), text),
             })

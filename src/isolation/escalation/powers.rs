@@ -12,7 +12,7 @@ use crate::graph::rbac::{PolicyRule, Subject};
 use crate::graph::{Cluster, MASTERS};
 use crate::isolation::capability::{CREATE_PODS, Capability, Permission, WRITE};
 use crate::isolation::operators::{
-    OPERATOR_KINDS, OperatorKind, Standing, Standings, writes_every_kind,
+    OPERATOR_KINDS, OperatorKind, OperatorState, OperatorStates, writes_every_kind,
 };
 use crate::kube::kinds;
 use crate::value::Text;
@@ -45,7 +45,7 @@ pub struct Powers<'a> {
     sources: BTreeMap<Text, Vec<AppliedSource<'a>>>,
     /// The namespaces of Argo CD's application controllers.
     argo_cds: Vec<&'a Text>,
-    standings: Standings,
+    states: OperatorStates,
     members: Members<'a>,
     /// The rows of operators that the inputs show open, and that apply as administrators.
     administrators: Vec<&'static OperatorKind>,
@@ -115,12 +115,12 @@ impl<'a> Powers<'a> {
             cluster,
             sources: applied_sources(cluster),
             argo_cds: bound.collect(),
-            standings: Standings::new(cluster),
+            states: OperatorStates::new(cluster),
             members: members(cluster),
             administrators: Vec::new(),
         };
         let is_open = |row: &&OperatorKind| {
-            acts_as_administrator(row) && matches!(powers.standing(row), Standing::Open(..))
+            acts_as_administrator(row) && matches!(powers.state(row), OperatorState::Open(..))
         };
         powers.administrators = OPERATOR_KINDS.iter().filter(is_open).collect();
         powers
@@ -129,7 +129,7 @@ impl<'a> Powers<'a> {
     /// Whether a right in one namespace may be a power over others, so that a part of the cluster does
     /// not tell what somebody may do there.
     pub fn leave_namespaces(&self) -> bool {
-        let is_open = |row: &OperatorKind| matches!(self.standing(row), Standing::Open(..));
+        let is_open = |row: &OperatorKind| matches!(self.state(row), OperatorState::Open(..));
         let elsewhere = |source: &AppliedSource<'_>| {
             let home = &source.reference.namespace;
             source.appliers.iter().any(|one| one.id.namespace != *home)
@@ -151,12 +151,12 @@ impl<'a> Powers<'a> {
 
     /// Whether the inputs show the operator of a row open. A controller of Flux that is shown without
     /// its flag is open.
-    pub fn standing(&self, row: &OperatorKind) -> Standing {
-        match self.standings.of(row) {
-            Standing::Unknown => row
+    pub fn state(&self, row: &OperatorKind) -> OperatorState {
+        match self.states.of(row) {
+            OperatorState::Unknown => row
                 .shown_without_flag(self.cluster)
-                .map_or(Standing::Unknown, |span| {
-                    Standing::Open(span, "it runs without the flag")
+                .map_or(OperatorState::Unknown, |span| {
+                    OperatorState::Open(span, "it runs without the flag")
                 }),
             known => known,
         }

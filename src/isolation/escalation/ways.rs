@@ -2,7 +2,7 @@
 //! subjects that are not listed one by one: there may be many ways to all accounts.
 
 use super::held::{HeldGrant, HeldGrants, HeldRule, Level, Reach};
-use super::people::standins;
+use super::people::acts_as;
 use super::powers::{Powers, Whom};
 use super::{
     APPROVAL, APPROVE, CLIENT_SIGNERS, CREATE_SECRETS, IMPERSONATE_ACCOUNTS, IMPERSONATE_GROUPS,
@@ -301,10 +301,10 @@ pub fn ways<'g, 'a>(
         };
         ways.add(power.grant, target, &power.what, false);
     }
-    for standin in standins(directory.cluster, directory.powers.members(), subject) {
-        let target = Target::One(standin.subject);
+    for other in acts_as(directory.cluster, directory.powers.members(), subject) {
+        let target = Target::One(other.subject);
         if ways.known.insert(target.clone()) {
-            let by = Means::Object(standin.step);
+            let by = Means::Object(other.step);
             ways.all.push(Way { target, by });
         }
     }

@@ -2,7 +2,7 @@ use super::{Findings, named_tenant};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
 use crate::isolation::assumptions::PLATFORM_REPOSITORIES;
-use crate::isolation::operators::{Standing, Standings, acting};
+use crate::isolation::operators::{OperatorState, OperatorStates, acting};
 use crate::isolation::{Finding, tenant_of};
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
@@ -31,7 +31,7 @@ rule! {
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     // Few clusters have an object that asks for it.
-    let standings = LazyCell::new(|| Standings::new(cluster));
+    let states = LazyCell::new(|| OperatorStates::new(cluster));
     for object in &cluster.facts.objects {
         let Some(row) = acting(&object.id.group, &object.id.kind) else {
             continue;
@@ -46,12 +46,12 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             "{called} of tenant `{tenant}`: {} {}",
             row.operator, row.gains
         );
-        let finding = match standings.of(row) {
-            Standing::Closed => continue,
-            Standing::Open(shown_at, shown) => Finding::refuted(&OTHER_ENGINE, span, message)
+        let finding = match states.of(row) {
+            OperatorState::Closed => continue,
+            OperatorState::Open(shown_at, shown) => Finding::refuted(&OTHER_ENGINE, span, message)
                 .step(span, format!("{called} is in the tenant's namespace"))
                 .step(shown_at, format!("{}: {shown}", row.operator)),
-            Standing::Unknown => Finding::unknown(&OTHER_ENGINE, span, message)
+            OperatorState::Unknown => Finding::unknown(&OTHER_ENGINE, span, message)
                 .step(span, format!("{called} is in the tenant's namespace")),
         };
         out.push(
