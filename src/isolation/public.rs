@@ -16,48 +16,85 @@ const fn cluster_kinds(group: &'static str, resources: &'static [&'static str]) 
 }
 
 /// Calico's own resources, which its API server and its CustomResourceDefinitions both have.
-const CALICO: [&str; 5] = [
-    "tiers",
-    "ippools",
+const CALICO: [&str; 12] = [
+    "bgpconfigurations",
+    "bgpfilters",
+    "bgppeers",
+    "clusterinformations",
     "felixconfigurations",
     "globalnetworkpolicies",
-    "clusterinformations",
+    "globalnetworksets",
+    "hostendpoints",
+    "ippools",
+    "ipreservations",
+    "kubecontrollersconfigurations",
+    "tiers",
 ];
 
 /// The kinds of operators; those of Kubernetes stand in the table of its resources.
 ///
 /// Source: the CustomResourceDefinitions of each project (`spec.scope: Cluster`).
-static OF_OPERATORS: [ClusterKinds; 36] = [
+static OF_OPERATORS: [ClusterKinds; 72] = [
     cluster_kinds("cert-manager.io", &["clusterissuers"]),
     cluster_kinds("trust.cert-manager.io", &["bundles", "clusterbundles"]),
     cluster_kinds("policy.cert-manager.io", &["certificaterequestpolicies"]),
-    cluster_kinds("kyverno.io", &["clusterpolicies"]),
+    cluster_kinds(
+        "kyverno.io",
+        &[
+            "clustercleanuppolicies",
+            "clusterpolicies",
+            "globalcontextentries",
+        ],
+    ),
     cluster_kinds(
         "policies.kyverno.io",
         &[
-            "validatingpolicies",
-            "mutatingpolicies",
-            "generatingpolicies",
             "deletingpolicies",
+            "generatingpolicies",
             "imagevalidatingpolicies",
+            "mutatingpolicies",
+            "validatingpolicies",
         ],
     ),
     cluster_kinds("templates.gatekeeper.sh", &["constrainttemplates"]),
     cluster_kinds("constraints.gatekeeper.sh", &["*"]),
-    cluster_kinds("policies.kubewarden.io", &["clusteradmissionpolicies"]),
-    cluster_kinds("external-secrets.io", &["clustersecretstores"]),
+    cluster_kinds(
+        "policies.kubewarden.io",
+        &[
+            "clusteradmissionpolicies",
+            "clusteradmissionpolicygroups",
+            "policyservers",
+        ],
+    ),
+    cluster_kinds(
+        "external-secrets.io",
+        &[
+            "clusterexternalsecrets",
+            "clusterpushsecrets",
+            "clustersecretstores",
+        ],
+    ),
     cluster_kinds("projectcalico.org", &CALICO),
     cluster_kinds("crd.projectcalico.org", &CALICO),
     cluster_kinds(
         "operator.tigera.io",
-        &["installations", "apiservers", "tigerastatuses"],
+        &["apiservers", "imagesets", "installations", "tigerastatuses"],
     ),
     cluster_kinds(
         "cilium.io",
         &[
+            "ciliumbgpadvertisements",
+            "ciliumbgpclusterconfigs",
+            "ciliumbgppeerconfigs",
+            "ciliumbgppeeringpolicies",
+            "ciliumcidrgroups",
+            "ciliumclusterwideenvoyconfigs",
             "ciliumclusterwidenetworkpolicies",
-            "ciliumnodes",
+            "ciliumegressgatewaypolicies",
+            "ciliuml2announcementpolicies",
             "ciliumloadbalancerippools",
+            "ciliumnodes",
+            "ciliumpodippools",
         ],
     ),
     cluster_kinds(
@@ -77,7 +114,7 @@ static OF_OPERATORS: [ClusterKinds; 36] = [
     cluster_kinds("metrics.k8s.io", &["nodes"]),
     cluster_kinds(
         "subresources.kubevirt.io",
-        &["version", "guestfs", "healthz"],
+        &["guestfs", "healthz", "version"],
     ),
     cluster_kinds(
         "instancetype.kubevirt.io",
@@ -90,49 +127,124 @@ static OF_OPERATORS: [ClusterKinds; 36] = [
     cluster_kinds(
         "kueue.x-k8s.io",
         &[
+            "admissionchecks",
             "clusterqueues",
+            "cohorts",
             "resourceflavors",
+            "topologies",
             "workloadpriorityclasses",
         ],
     ),
     cluster_kinds(
         "argoproj.io",
-        &["clusterworkflowtemplates", "clusteranalysistemplates"],
+        &["clusteranalysistemplates", "clusterworkflowtemplates"],
     ),
     cluster_kinds("tekton.dev", &["clustertasks"]),
     cluster_kinds(
         "triggers.tekton.dev",
-        &["clustertriggerbindings", "clusterinterceptors"],
+        &["clusterinterceptors", "clustertriggerbindings"],
     ),
     cluster_kinds(
         "apiextensions.crossplane.io",
         &[
-            "compositions",
-            "compositionrevisions",
             "compositeresourcedefinitions",
+            "compositionrevisions",
+            "compositions",
+            "environmentconfigs",
         ],
     ),
     cluster_kinds(
         "pkg.crossplane.io",
         &[
-            "providers",
-            "functions",
+            "configurationrevisions",
             "configurations",
+            "deploymentruntimeconfigs",
+            "functionrevisions",
+            "functions",
+            "imageconfigs",
             "providerrevisions",
+            "providers",
         ],
     ),
-    cluster_kinds("karpenter.sh", &["nodepools", "nodeclaims"]),
+    cluster_kinds("karpenter.sh", &["nodeclaims", "nodepools"]),
     cluster_kinds("karpenter.k8s.aws", &["ec2nodeclasses"]),
-    cluster_kinds("serving.kserve.io", &["clusterservingruntimes"]),
+    cluster_kinds(
+        "serving.kserve.io",
+        &["clusterservingruntimes", "clusterstoragecontainers"],
+    ),
     cluster_kinds("config.openshift.io", &["*"]),
     cluster_kinds("project.openshift.io", &["projectrequests"]),
     cluster_kinds("helm.openshift.io", &["helmchartrepositories"]),
     cluster_kinds(
         "authorization.openshift.io",
-        &["clusterroles", "clusterrolebindings"],
+        &["clusterrolebindings", "clusterroles"],
     ),
     cluster_kinds("console.openshift.io", &["*"]),
     cluster_kinds("policy.karmada.io", &["clusterpropagationpolicies"]),
+    cluster_kinds("wgpolicyk8s.io", &["clusterpolicyreports"]),
+    cluster_kinds("openreports.io", &["clusterreports"]),
+    cluster_kinds(
+        "mutations.gatekeeper.sh",
+        &["assign", "assignimage", "assignmetadata", "modifyset"],
+    ),
+    cluster_kinds("externaldata.gatekeeper.sh", &["providers"]),
+    cluster_kinds("expansion.gatekeeper.sh", &["expansiontemplate"]),
+    cluster_kinds("syncset.gatekeeper.sh", &["syncsets"]),
+    cluster_kinds("generators.external-secrets.io", &["clustergenerators"]),
+    cluster_kinds("awspca.cert-manager.io", &["awspcaclusterissuers"]),
+    cluster_kinds("cas-issuer.jetstack.io", &["googlecasclusterissuers"]),
+    cluster_kinds("certmanager.step.sm", &["stepclusterissuers"]),
+    cluster_kinds("networking.internal.knative.dev", &["clusterdomainclaims"]),
+    cluster_kinds("shipwright.io", &["clusterbuildstrategies"]),
+    cluster_kinds("keda.sh", &["clustertriggerauthentications"]),
+    cluster_kinds("scheduling.volcano.sh", &["queues"]),
+    cluster_kinds("karpenter.azure.com", &["aksnodeclasses"]),
+    cluster_kinds("eks.amazonaws.com", &["nodeclasses"]),
+    cluster_kinds("capsule.clastix.io", &["capsuleconfigurations", "tenants"]),
+    cluster_kinds("hnc.x-k8s.io", &["hncconfigurations"]),
+    cluster_kinds("migrations.kubevirt.io", &["migrationpolicies"]),
+    cluster_kinds(
+        "nmstate.io",
+        &["nodenetworkconfigurationpolicies", "nodenetworkstates"],
+    ),
+    cluster_kinds("nfd.k8s-sigs.io", &["nodefeaturerules"]),
+    cluster_kinds("quota.openshift.io", &["clusterresourcequotas"]),
+    cluster_kinds("security.openshift.io", &["securitycontextconstraints"]),
+    cluster_kinds("machineconfiguration.openshift.io", &["machineconfigpools"]),
+    cluster_kinds(
+        "spire.spiffe.io",
+        &[
+            "clusterfederatedtrustdomains",
+            "clusterspiffeids",
+            "clusterstaticentries",
+        ],
+    ),
+    cluster_kinds(
+        "cluster.open-cluster-management.io",
+        &["managedclusters", "managedclustersets"],
+    ),
+    cluster_kinds(
+        "configuration.konghq.com",
+        &["kongclusterplugins", "kongvaults"],
+    ),
+    cluster_kinds("elbv2.k8s.aws", &["ingressclassparams"]),
+    cluster_kinds("vpcresources.k8s.aws", &["cninodes"]),
+    cluster_kinds("crd.k8s.amazonaws.com", &["eniconfigs"]),
+    cluster_kinds("cloud.google.com", &["computeclasses"]),
+    cluster_kinds(
+        "authentication.concierge.pinniped.dev",
+        &["jwtauthenticators", "webhookauthenticators"],
+    ),
+    cluster_kinds(
+        "olm.operatorframework.io",
+        &["clustercatalogs", "clusterextensions"],
+    ),
+    cluster_kinds("operators.coreos.com", &["olmconfigs", "operators"]),
+    cluster_kinds("trainer.kubeflow.org", &["clustertrainingruntimes"]),
+    cluster_kinds(
+        "replication.storage.openshift.io",
+        &["volumereplicationclasses"],
+    ),
 ];
 
 /// Whether a resource is one of the cluster, in no namespace, whose objects hold no tenant's data.
@@ -171,13 +283,17 @@ const fn own_request(
 
 /// Source: openshift/openshift-apiserver `pkg/bootstrappolicy` (basic-user, self-access-reviewer,
 /// system:oauth-token-deleter, system:webhook, system:build-strategy-*). The names of tokens are
-/// secrets; the list of projects holds the requester's own; a build strategy is no object.
+/// secrets; a project says what its Namespace says; a build strategy is no object.
 static OWN_REQUESTS: [OwnRequest; 9] = [
     OwnRequest {
         name: "~",
         ..own_request("user.openshift.io", "users", &["get"])
     },
-    own_request("project.openshift.io", "projects", &["list", "watch"]),
+    own_request(
+        "project.openshift.io",
+        "projects",
+        &["get", "list", "watch"],
+    ),
     own_request("oauth.openshift.io", "oauthaccesstokens", &["delete"]),
     own_request("oauth.openshift.io", "oauthauthorizetokens", &["delete"]),
     own_request(
