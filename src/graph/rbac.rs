@@ -257,6 +257,12 @@ impl Subject {
         Ok(parsed.canonical())
     }
 
+    /// The subject and the groups that Kubernetes puts it in.
+    pub fn with_groups(&self) -> Vec<Self> {
+        let groups = self.implicit_groups().into_iter().map(Self::Group);
+        std::iter::once(self.clone()).chain(groups).collect()
+    }
+
     /// The groups that it is in by itself.
     pub fn implicit_groups(&self) -> Vec<Text> {
         match self {

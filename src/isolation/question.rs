@@ -184,19 +184,12 @@ pub(super) fn granted(
     subject: &Subject,
     question: &AccessQuestion<'_>,
 ) -> Option<Vec<Step>> {
-    let subjects = with_groups(subject);
+    let subjects = subject.with_groups();
     let grant = match question {
         AccessQuestion::Resource(request) => cluster.rbac.authorize(&subjects, request),
         AccessQuestion::Path { verb, path } => cluster.rbac.authorize_url(&subjects, verb, path),
     };
     grant.map(|grant| grant_steps(&subjects, &grant).to_vec())
-}
-
-/// Returns a subject and the groups that Kubernetes puts it in.
-pub fn with_groups(subject: &Subject) -> Vec<Subject> {
-    std::iter::once(subject.clone())
-        .chain(subject.implicit_groups().into_iter().map(Subject::Group))
-        .collect()
 }
 
 /// The steps of a grant: the binding, and the rule of its role.

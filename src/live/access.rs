@@ -7,7 +7,6 @@ use super::finding::LiveFinding;
 use super::rules::ACCESS_DIFFERS;
 use crate::graph::rbac::{AccessRequest, Subject};
 use crate::graph::{Cluster, TenantNode};
-use crate::isolation::question::with_groups;
 use crate::kube::RBAC;
 use crate::value::{Text, Value, map};
 use std::collections::BTreeSet;
@@ -126,7 +125,7 @@ fn is_allowed(cluster: &Cluster, subject: &Subject, action: Action, namespace: &
         ..AccessRequest::default()
     };
 
-    let grant = cluster.rbac.authorize(&with_groups(subject), &request);
+    let grant = cluster.rbac.authorize(&subject.with_groups(), &request);
     grant.is_some()
 }
 

@@ -212,7 +212,7 @@ fn subject_access_reviews_agree_with_the_proof() {
                 ),
             };
 
-            let subjects = tenantry::isolation::question::with_groups(&subject);
+            let subjects = subject.with_groups();
             let verb = *dice.of(&["get", "list", "create", "impersonate", "delete"]);
             let spec = if *dice.of(&[true, false, false, false, false, false]) {
                 let path = *dice.of(&[

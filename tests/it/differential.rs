@@ -587,7 +587,7 @@ fn the_naive_evaluator_agrees_on_rbac_requests() {
                     },
                 );
 
-                let who = isolation::question::with_groups(&subject);
+                let who = subject.with_groups();
                 let said = cluster
                     .rbac
                     .authorize(

@@ -5,7 +5,8 @@
 //! without `serviceAccountName` an object is applied as the controller, which is a cluster-admin
 //! unless it is locked down.
 
-use super::patches::{self, ArgumentEdit, PatchTarget};
+use super::controller::Controller;
+use super::patches::{self, PatchTarget};
 use super::{Applier, Gitops, Reference, Referrer, UnreadObject};
 use crate::delivery::Engine;
 use crate::delivery::flux::{
@@ -14,23 +15,9 @@ use crate::delivery::flux::{
 use crate::document::TreeValue;
 use crate::graph::Origin;
 use crate::graph::object::tenant_label;
-use crate::graph::operator;
 use crate::kube::ObjectId;
 use crate::kube::labels::{at, is_true, items};
-use crate::kube::names::glob;
-use crate::source::{SourceMap, Span};
 use crate::value::Text;
-
-/// Deployments of Flux whose arguments decide who applies as whom.
-const CONTROLLERS: [&str; 7] = [
-    "kustomize-controller",
-    "helm-controller",
-    "notification-controller",
-    "image-automation-controller",
-    "image-reflector-controller",
-    "source-controller",
-    "source-watcher",
-];
 
 /// Fields of a Kustomization by which Flux changes what it applies.
 const REWRITES: [&str; 6] = [
@@ -171,71 +158,6 @@ fn referrer<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Option<Ref
     })
 }
 
-/// How a controller of Flux is started, or how a patch of an overlay sets it to be.
-#[derive(Clone, Debug)]
-pub struct Controller {
-    /// The Deployment; without a name for a patch.
-    pub id: ObjectId,
-    /// For a patch, the pattern of the names that it is for; all of Flux's controllers where the
-    /// pattern is empty.
-    pub patch: Option<Text>,
-    /// Whether it is a FluxInstance, which starts every controller.
-    pub is_instance: bool,
-    /// Its arguments, each with its place; those of its own container, and not of sidecars.
-    pub args: Vec<(Text, Option<Span>)>,
-    /// For a patch, how it changes the arguments.
-    pub edits: Vec<ArgumentEdit>,
-    /// Where it comes from.
-    pub origin: Origin,
-}
-
-/// Whether a Deployment's name is that of a controller whose arguments count.
-pub(super) fn is_controller(name: &str) -> bool {
-    CONTROLLERS
-        .iter()
-        .any(|controller| is_named(name, controller))
-}
-
-/// Whether a Deployment's name is a controller's, or a shard's of it.
-pub fn is_named(name: &str, controller: &str) -> bool {
-    name.strip_prefix(controller)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-}
-
-impl Controller {
-    /// Reads a Deployment.
-    pub(super) fn of_deployment<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Self {
-        let pod = at(node, &["spec", "template", "spec"]);
-        let containers = items(pod.and_then(|pod| pod.member("containers")));
-        let program = CONTROLLERS.iter().find(|name| is_named(&id.name, name));
-        let own = operator::own_container(containers, program.copied().unwrap_or_default());
-
-        Self {
-            patch: None,
-            is_instance: false,
-            args: own.map(operator::arguments).unwrap_or_default(),
-            edits: Vec::new(),
-            origin,
-            id,
-        }
-    }
-
-    /// Whether it starts a controller: a Deployment of its name, or a FluxInstance.
-    pub fn runs(&self, name: &str) -> bool {
-        self.is_instance || self.patch.is_none() && is_named(&self.id.name, name)
-    }
-
-    /// Whether a patch is for a controller: its target's name is a regular expression, as `(a|b)`.
-    pub fn patches(&self, name: &str) -> bool {
-        let Some(pattern) = &self.patch else {
-            return false;
-        };
-        let names = pattern.trim_matches(['(', ')', '^', '$']);
-        let matches = |each: &str| glob(&each.trim().replace(".*", "*"), name);
-        names.is_empty() || names.split('|').any(matches)
-    }
-}
-
 /// Reads a FluxInstance of flux-operator: the flags by which it starts the controllers.
 ///
 /// Source: controlplaneio-fluxcd/flux-operator, internal/builder/profiles.go.
@@ -283,19 +205,4 @@ fn instance<T: TreeValue>(gitops: &mut Gitops, id: &ObjectId, node: &T, origin: 
             }),
         }
     }
-}
-
-/// Where a word of a text stands: a patch within a text has no places of its own, so the word is
-/// looked for in the file.
-pub(super) fn span_of_word(sources: &SourceMap, text: Span, word: &str) -> Span {
-    let source = sources.get(text.source);
-    let offset = source.text[text.start as usize..].find(word);
-    offset.map_or(text, |offset| {
-        let start = text.start + offset as u32;
-        Span {
-            start,
-            end: start + word.len() as u32,
-            ..text
-        }
-    })
 }

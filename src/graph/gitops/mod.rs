@@ -2,14 +2,13 @@
 //! file an engine.
 
 mod argo;
+pub mod controller;
 pub mod flux;
 mod others;
 pub mod patches;
 mod source;
-mod started;
 
 pub use source::{ArtifactSource, SourceRef};
-pub use started::StartedController;
 
 use super::object::Origin;
 use crate::delivery::Engine;
@@ -18,7 +17,7 @@ use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::value::Text;
 pub use argo::ArgoObject;
-use flux::Controller;
+use controller::Controller;
 pub use others::OtherSync;
 
 /// What the objects of the engines say.
@@ -114,7 +113,7 @@ impl Gitops {
     pub fn read_deployment<T: TreeValue>(&mut self, id: &ObjectId, node: &T, origin: Origin) {
         for engine in Engine::ALL {
             match engine {
-                Engine::Flux if flux::is_controller(&id.name) => {
+                Engine::Flux if controller::is_controller(&id.name) => {
                     let controller = Controller::of_deployment(id.clone(), node, origin);
                     self.controllers.push(controller);
                 }

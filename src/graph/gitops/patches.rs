@@ -4,53 +4,13 @@
 //! Only the arguments of the first container matter, and only patches that are understood are taken:
 //! an overlay with another one is reported as unread.
 
-use super::flux::Controller;
+use super::controller::{ArgumentEdit, Controller};
 use crate::document::{self, Document, Node, TreeValue};
 use crate::graph::{InputKind, Origin};
 use crate::kube::ObjectId;
 use crate::kube::labels::items;
 use crate::source::{Source, SourceMap, Span};
 use crate::value::Text;
-
-/// A change of a list of arguments.
-#[derive(Clone, Debug)]
-pub enum ArgumentEdit {
-    /// Inserts a value at an index, or at the end.
-    Insert(Option<usize>, Text, Span),
-    /// Replaces the value at an index.
-    Replace(usize, Text, Span),
-    /// Removes the value at an index.
-    Remove(usize),
-    /// Sets the whole list.
-    Set(Vec<Text>, Span),
-}
-
-impl ArgumentEdit {
-    /// Changes a list of arguments as kustomize would. An index beyond its end is the end.
-    pub fn apply(&self, args: &mut Vec<(Text, Option<Span>)>) {
-        match self {
-            Self::Insert(at, value, span) => {
-                let at = at.unwrap_or(args.len()).min(args.len());
-                args.insert(at, (value.clone(), Some(*span)));
-            }
-            Self::Replace(at, value, span) => match args.get_mut(*at) {
-                Some(arg) => *arg = (value.clone(), Some(*span)),
-                None => args.push((value.clone(), Some(*span))),
-            },
-            Self::Remove(at) => {
-                if *at < args.len() {
-                    args.remove(*at);
-                }
-            }
-            Self::Set(values, span) => {
-                *args = values
-                    .iter()
-                    .map(|value| (value.clone(), Some(*span)))
-                    .collect();
-            }
-        }
-    }
-}
 
 /// Fields of a Deployment that a patch may change without a change of who may do what.
 const HARMLESS: [&str; 16] = [
@@ -324,12 +284,27 @@ fn with_places(sources: &SourceMap, mut patch: ControllerPatch) -> ControllerPat
     for edit in &mut patch.edits {
         match edit {
             ArgumentEdit::Insert(_, value, span) | ArgumentEdit::Replace(_, value, span) => {
-                *span = super::flux::span_of_word(sources, *span, value);
+                *span = span_of_word(sources, *span, value);
             }
             ArgumentEdit::Remove(_) | ArgumentEdit::Set(..) => {}
         }
     }
     patch
+}
+
+/// Where a word of a text stands: a patch within a text has no places of its own, so the word is
+/// looked for in the file.
+fn span_of_word(sources: &SourceMap, text: Span, word: &str) -> Span {
+    let source = sources.get(text.source);
+    let offset = source.text[text.start as usize..].find(word);
+    offset.map_or(text, |offset| {
+        let start = text.start + offset as u32;
+        Span {
+            start,
+            end: start + word.len() as u32,
+            ..text
+        }
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use super::{Party, PartyLine, party};
 use crate::graph::rbac::{Binding, PolicyRule, Role, Subject, uncovered};
 use crate::graph::{Cluster, InputKind, Owner};
-use crate::isolation::question::with_groups;
 use crate::value::Text;
 
 /// A line for each binding and each role that grants what another state does not grant; for each
@@ -64,7 +63,7 @@ fn grants_more(one: &Cluster, other: &Cluster, binding: &Binding, subject: &Subj
     let has = |known: &Subject| {
         let given = other
             .rbac
-            .rules_in(&with_groups(known), &binding.id.namespace);
+            .rules_in(&known.with_groups(), &binding.id.namespace);
         uncovered(&given, &role.rules).is_empty()
     };
     !has(subject) && !stand_ins(one, other, subject).any(has)

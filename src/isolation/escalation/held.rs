@@ -4,7 +4,6 @@
 use crate::graph::Cluster;
 use crate::graph::rbac::{AccessRequest, Binding, PolicyRule, Role, Subject};
 use crate::isolation::capability::Permission;
-use crate::isolation::question::with_groups;
 use crate::isolation::{ChainNode, Step, at};
 use crate::kube::RBAC;
 use crate::source::Span;
@@ -123,7 +122,7 @@ impl<'a> HeldGrants<'a> {
     /// The grants of a subject: by the bindings of itself and of its implicit groups, and by the roles
     /// that it can give itself.
     pub fn of(cluster: &'a Cluster, subject: &Subject) -> Self {
-        let mut grants = Self::bound(cluster, &with_groups(subject));
+        let mut grants = Self::bound(cluster, &subject.with_groups());
         while grants.extend(cluster) {}
         grants
     }

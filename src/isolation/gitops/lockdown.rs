@@ -1,8 +1,7 @@
 use super::{Findings, shows_flux};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
-use crate::graph::gitops::StartedController;
-use crate::graph::gitops::flux::Controller;
+use crate::graph::gitops::controller::{Controller, StartedController};
 use crate::isolation::assumptions::FLUX_LOCKDOWN;
 use crate::isolation::capability::APPLY_BY_FLUX;
 use crate::isolation::{Finding, at, some};

@@ -1,7 +1,7 @@
 //! Why a subject may not do something: that no binding names it, or the grants of it that come
 //! nearest.
 
-use super::{AccessQuestion, with_groups};
+use super::AccessQuestion;
 use crate::graph::rbac::{AccessRequest, Binding, PolicyRule, Role, Subject, url_covers};
 use crate::graph::{Cluster, InputKind};
 use crate::isolation::{MAX_NAMES, Step, at};
@@ -35,7 +35,7 @@ pub struct Refusal {
 
 /// Says why a subject may not do something by its own bindings and those of its groups.
 pub fn refusal(cluster: &Cluster, subject: &Subject, question: &AccessQuestion<'_>) -> Refusal {
-    let subjects = with_groups(subject);
+    let subjects = subject.with_groups();
     let bindings = own_bindings(cluster, &subjects);
     if bindings.is_empty() {
         let mut summary = format!("no binding names {subject} or a group of it");
@@ -93,7 +93,7 @@ fn own_bindings<'a>(cluster: &'a Cluster, subjects: &[Subject]) -> Vec<&'a Bindi
 
 /// The bindings of a subject whose role no input holds.
 pub fn undefined_bindings<'a>(cluster: &'a Cluster, subject: &Subject) -> Vec<&'a Binding> {
-    let mut bindings = own_bindings(cluster, &with_groups(subject));
+    let mut bindings = own_bindings(cluster, &subject.with_groups());
     bindings.retain(|binding| cluster.rbac.role(binding).is_none());
     bindings
 }
