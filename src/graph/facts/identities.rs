@@ -33,6 +33,16 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bo
         ("monitoring.coreos.com" | "operator.victoriametrics.com", kind) => {
             return reader.scraper(kind, spec);
         }
+        ("gitops.kluctl.io", "KluctlDeployment") => reader.kluctl(spec),
+        _ => return read_cloud(&mut reader, spec),
+    }
+    false
+}
+
+/// Reads what an object of a cloud borrows or associates. Returns whether the kind is read here alone.
+fn read_cloud<T: TreeValue>(reader: &mut Reader<'_>, spec: &T) -> bool {
+    let object = reader.object;
+    match (&*object.id.group, &*object.id.kind) {
         ("aadpodidentity.k8s.io", "AzurePodIdentityException") => {
             reader.borrow(
                 Lender::Node,
@@ -77,7 +87,6 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bo
         ) => {
             reader.borrow(Lender::Program("a Crossplane provider"), GRANTS, None);
         }
-        ("gitops.kluctl.io", "KluctlDeployment") => reader.kluctl(spec),
         (group, "PodIdentityAssociation") if group.contains("eks.") => {
             reader.pod_identity(spec);
             return true;
