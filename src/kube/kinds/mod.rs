@@ -592,6 +592,29 @@ mod tests {
     }
 
     #[test]
+    fn a_live_cluster_is_asked_for_what_the_proof_reads_of_kubernetes() {
+        let of_kubernetes = all().filter(|(group, _)| group.complete);
+        let unasked: Vec<&str> = of_kubernetes
+            .filter(|(group, kind)| {
+                let listed = group.all_listed.unwrap_or(kind.listed);
+                kind.proof == Proof::Read && listed == Listed::IfRendered
+            })
+            .map(|(_, kind)| kind.name)
+            .collect();
+        // A cluster has these for each Service.
+        assert_eq!(unasked, ["Endpoints", "EndpointSlice"]);
+    }
+
+    #[test]
+    fn nothing_may_be_added_to_what_flux_applies_from() {
+        let applies = ["source", "kustomize", "helm"].map(|name| format!("{name}.{FLUX}"));
+        let rows = all().filter(|(group, _)| applies.iter().any(|name| name == group.name));
+        for (group, kind) in rows {
+            assert_eq!(kind.exact, ["spec"], "{}.{}", kind.name, group.name);
+        }
+    }
+
+    #[test]
     fn what_is_asked_of_a_kind_agrees_with_its_row() {
         for (group, kind) in all() {
             let name = format!("{}.{}", kind.name, group.name);
