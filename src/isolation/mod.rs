@@ -248,6 +248,8 @@ pub struct ClusterSize {
 pub struct ClusterProof {
     /// The name of the cluster.
     pub cluster: Text,
+    /// The names of its tenants, by their indices.
+    pub tenants: Vec<Text>,
     /// The size of the cluster.
     pub size: ClusterSize,
     /// The verdict on each plane, in order.
@@ -541,6 +543,11 @@ pub fn prove(cluster: &Cluster) -> ClusterProof {
 
     ClusterProof {
         cluster: cluster.name.clone(),
+        tenants: cluster
+            .tenants
+            .iter()
+            .map(|tenant| tenant.name.clone())
+            .collect(),
         size: ClusterSize {
             tenants: cluster.tenants.len(),
             namespaces: owned,

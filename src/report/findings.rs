@@ -9,6 +9,7 @@ use crate::isolation::waived::Waived;
 use crate::isolation::{ClusterProof, Finding, Plane, Step, Verdict};
 use crate::source::{SourceMap, Span};
 use crate::value::Text;
+use fixedbitset::FixedBitSet;
 use std::cmp::Reverse;
 
 /// A finding of a proof, on all clusters that have it.
@@ -28,10 +29,74 @@ pub struct ReportedFinding {
     pub opens: Option<OpenedPairs>,
     /// The steps of the chain, which the diagnostic numbers.
     pub chain: Vec<Step>,
-    /// The tenant that gains access, and the one that is reached; every tenant if `None`.
-    pub ends: [Option<Text>; 2],
+    /// The tenants that gain access, and those that are reached.
+    pub ends: [TenantsAtEnd; 2],
     /// Whether it decides the exit code.
     pub state: FindingState,
+}
+
+/// Most tenants that a phrase names.
+const MAX_NAMES: usize = 3;
+
+/// The tenants at an end of the chain of a finding.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum TenantsAtEnd {
+    /// Every tenant.
+    All,
+    /// One tenant.
+    One(Text),
+    /// Several tenants, but not all.
+    Some {
+        /// How many they are.
+        count: usize,
+        /// The names of the first.
+        first: Vec<Text>,
+    },
+}
+
+impl TenantsAtEnd {
+    /// The tenants of a set of indices, or else the one; all if there is neither. `names` are those of
+    /// the tenants of the cluster.
+    fn new(set: Option<&FixedBitSet>, one: Option<&Text>, names: &[Text]) -> Self {
+        let Some(set) = set.filter(|set| !set.is_clear()) else {
+            return one.map_or(Self::All, |name| Self::One(name.clone()));
+        };
+        let count = set.count_ones(..);
+        let mut those = set.ones().filter_map(|at| names.get(at).cloned());
+        match count {
+            1 => those.next().map_or(Self::All, Self::One),
+            _ if count == names.len() => Self::All,
+            _ => Self::Some {
+                count,
+                first: those.take(MAX_NAMES).collect(),
+            },
+        }
+    }
+
+    /// As a phrase: `5 tenants (a, b, c and 2 more)`.
+    pub fn phrase(&self) -> String {
+        match self {
+            Self::All => "every tenant".to_owned(),
+            Self::One(name) => format!("tenant {name}"),
+            Self::Some { count, first } => {
+                let names: Vec<&str> = first.iter().map(Text::as_str).collect();
+                let names = names.join(", ");
+                match count.saturating_sub(first.len()) {
+                    0 => format!("{count} tenants ({names})"),
+                    more => format!("{count} tenants ({names} and {more} more)"),
+                }
+            }
+        }
+    }
+
+    /// How many they are at least.
+    const fn count(&self) -> usize {
+        match self {
+            Self::All => usize::MAX,
+            Self::One(_) => 1,
+            Self::Some { count, .. } => *count,
+        }
+    }
 }
 
 /// Whether a finding decides the exit code.
@@ -82,16 +147,22 @@ impl Threshold {
 }
 
 impl ReportedFinding {
-    fn of_proof(finding: &Finding, cluster: &str) -> Self {
+    fn of_proof(finding: &Finding, proof: &ClusterProof) -> Self {
+        let end = |set: &Option<FixedBitSet>, one: &Option<Text>| {
+            TenantsAtEnd::new(set.as_ref(), one.as_ref(), &proof.tenants)
+        };
         Self {
             diagnostic: finding.diagnostic.clone(),
             severity: severity::of(&finding.diagnostic).unwrap_or(Severity::Medium),
             plane: Some(finding.plane),
             verdict: finding.verdict,
-            clusters: Clusters::from([cluster.to_owned()]),
+            clusters: Clusters::from([proof.cluster.as_str().to_owned()]),
             opens: finding.opens,
             chain: finding.chain.clone(),
-            ends: [finding.tenant.clone(), finding.victim.clone()],
+            ends: [
+                end(&finding.gaining, &finding.tenant),
+                end(&finding.reached, &finding.victim),
+            ],
             state: match &finding.waived {
                 Some(waived) => FindingState::Waived(waived.clone()),
                 None => FindingState::New,
@@ -109,7 +180,7 @@ impl ReportedFinding {
             clusters,
             opens: None,
             chain: Vec::new(),
-            ends: [None, None],
+            ends: [TenantsAtEnd::All, TenantsAtEnd::All],
             state: FindingState::New,
         }
     }
@@ -138,7 +209,7 @@ pub fn collect(sources: &SourceMap, proofs: &[ClusterProof]) -> Vec<ReportedFind
     for proof in proofs {
         let name = proof.cluster.as_str();
         let found = proof.findings.iter();
-        all.extend(found.map(|finding| ReportedFinding::of_proof(finding, name)));
+        all.extend(found.map(|finding| ReportedFinding::of_proof(finding, proof)));
 
         let clusters = Clusters::from([name.to_owned()]);
         let unread = proof.unread_inputs.iter();
@@ -170,6 +241,12 @@ pub fn sort(sources: &SourceMap, findings: &mut Vec<ReportedFinding>) {
             first.clusters.append(&mut later.clusters);
             let both = first.opens.into_iter().chain(later.opens);
             first.opens = both.reduce(OpenedPairs::with);
+            // Of clusters with other tenants, the one with the most is shown.
+            for (shown, other) in first.ends.iter_mut().zip(&later.ends) {
+                if other.count() > shown.count() {
+                    shown.clone_from(other);
+                }
+            }
         }
         is_same
     });

@@ -7,12 +7,11 @@
 //! codes to escape characters"), mermaid.js.org/config/directives.html; docs.github.com, "Creating
 //! diagrams".
 
-use super::findings::{FindingState, ReportedFinding};
+use super::findings::{FindingState, ReportedFinding, TenantsAtEnd};
 use super::{is_deceptive, plural};
 use crate::graph::rbac::Subject;
 use crate::isolation::{ChainNode, Step, Verdict};
 use crate::source::SourceMap;
-use crate::value::Text;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 
@@ -27,8 +26,8 @@ const MAX_BYTES: usize = 45_000;
 pub enum Vertex {
     /// Something that a chain leads through.
     Node(ChainNode),
-    /// Every tenant.
-    EveryTenant,
+    /// The tenants at an end of a chain.
+    Tenants(TenantsAtEnd),
     /// A place in a file, if it is not known what stands there.
     Place(String),
     /// What is asked for.
@@ -41,11 +40,12 @@ impl Vertex {
         Self::Node(ChainNode::Principal(subject.clone()))
     }
 
-    /// A tenant; every tenant if it is none.
-    pub fn tenant(name: Option<&Text>) -> Self {
-        name.map_or(Self::EveryTenant, |name| {
-            Self::Node(ChainNode::Tenant(name.clone()))
-        })
+    /// The tenants at an end of a chain.
+    pub fn tenants(tenants: &TenantsAtEnd) -> Self {
+        match tenants {
+            TenantsAtEnd::One(name) => Self::Node(ChainNode::Tenant(name.clone())),
+            other => Self::Tenants(other.clone()),
+        }
     }
 
     /// What is asked for, as a phrase.
@@ -58,7 +58,7 @@ impl Vertex {
             Self::Node(ChainNode::Tenant(name)) => format!("tenant {name}"),
             Self::Node(ChainNode::Principal(subject)) => subject.to_string(),
             Self::Node(ChainNode::Object(id)) => id.called(),
-            Self::EveryTenant => "every tenant".to_owned(),
+            Self::Tenants(tenants) => tenants.phrase(),
             Self::Place(text) | Self::Goal(text) => text.clone(),
         }
     }
@@ -67,7 +67,7 @@ impl Vertex {
     fn shape(&self) -> [&'static str; 2] {
         match self {
             Self::Node(ChainNode::Principal(_)) => ["([", "])"],
-            Self::Node(ChainNode::Tenant(_)) | Self::EveryTenant => ["[/", "/]"],
+            Self::Node(ChainNode::Tenant(_)) | Self::Tenants(_) => ["[/", "/]"],
             Self::Goal(_) => ["{{", "}}"],
             Self::Place(_) => ["[", "]"],
             Self::Node(ChainNode::Object(id)) => match id.kind.as_str() {
@@ -88,6 +88,8 @@ type Edge = (usize, usize, String);
 pub struct Flowchart<'a> {
     sources: &'a SourceMap,
     clusters: Vec<String>,
+    /// The cluster of the chains that are added, by its number.
+    current: usize,
     /// The cluster of each node, by its number, and the node.
     vertices: Vec<(usize, Vertex)>,
     index: HashMap<(usize, Vertex), usize>,
@@ -103,6 +105,7 @@ impl<'a> Flowchart<'a> {
         Self {
             sources,
             clusters: vec![String::new()],
+            current: 0,
             vertices: Vec::new(),
             index: HashMap::new(),
             edges: Vec::new(),
@@ -115,10 +118,10 @@ impl<'a> Flowchart<'a> {
     /// Says of which cluster the chains are that follow.
     pub fn cluster(&mut self, name: &str) {
         let known = self.clusters.iter().position(|known| known == name);
-        if let Some(at) = known {
-            self.clusters.remove(at);
+        self.current = known.unwrap_or(self.clusters.len());
+        if known.is_none() {
+            self.clusters.push(name.to_owned());
         }
-        self.clusters.push(name.to_owned());
     }
 
     /// Adds a chain. It is left out and counted if the picture would get larger than is drawn.
@@ -170,7 +173,7 @@ impl<'a> Flowchart<'a> {
 
     /// The number of a node; it is a new one unless it is there already.
     fn number(&mut self, vertex: Vertex) -> usize {
-        let key = (self.clusters.len() - 1, vertex);
+        let key = (self.current, vertex);
         if let Some(known) = self.index.get(&key) {
             return *known;
         }
@@ -233,7 +236,7 @@ pub fn mermaid_of_proof(sources: &SourceMap, findings: &[ReportedFinding]) -> St
         chart.cluster(&clusters.join(", "));
 
         let [start, end] = finding.ends.each_ref();
-        let (start, end) = (Vertex::tenant(start.as_ref()), Vertex::tenant(end.as_ref()));
+        let (start, end) = (Vertex::tenants(start), Vertex::tenants(end));
         chart.add(start, &finding.chain, end, finding.diagnostic.rule.id);
     }
     chart.text()
@@ -259,7 +262,25 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::escaped;
+    use super::{Flowchart, Vertex, escaped};
+    use crate::source::SourceMap;
+
+    #[test]
+    fn a_chain_stands_under_its_own_cluster_in_any_order() {
+        let sources = SourceMap::default();
+        let mut chart = Flowchart::new(&sources);
+        for (cluster, start) in [("east", "a"), ("west", "b"), ("east", "c"), ("east", "a")] {
+            chart.cluster(cluster);
+            chart.add(Vertex::goal(start), &[], Vertex::goal("goal"), "");
+        }
+        let expected = "flowchart LR\n  \
+            subgraph c1[\"east\"]\n  \
+            n0{{\"a\"}}\n  n1{{\"goal\"}}\n  n4{{\"c\"}}\n  end\n  \
+            subgraph c2[\"west\"]\n  \
+            n2{{\"b\"}}\n  n3{{\"goal\"}}\n  end\n  \
+            n0 --> n1\n  n2 --> n3\n  n4 --> n1\n";
+        assert_eq!(chart.text(), expected);
+    }
 
     #[test]
     fn a_text_holds_no_character_that_means_more_than_itself() {

@@ -1,6 +1,6 @@
 //! `--format mermaid`: each line is a node or an edge, whatever names the manifests hold.
 
-use crate::support::{Sandbox, fixture, two_tenants};
+use crate::support::{FLEET, Sandbox, fixture, tenant, two_tenants};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The brackets of the shapes that are drawn.
@@ -181,6 +181,36 @@ fn prove_draws_from_tenant_to_tenant() {
         picture.has("ClusterRole view", "api/cross-tenant-binding", "tenant b"),
         "{picture:#?}"
     );
+}
+
+#[test]
+fn several_tenants_that_gain_are_counted_and_named() {
+    for (groups, label) in [
+        ("a-admins, b-admins, c-admins", "3 tenants (a, b, c)"),
+        (
+            "a-admins, b-admins, c-admins, d-admins",
+            "4 tenants (a, b, c and 1 more)",
+        ),
+        (
+            "a-admins, b-admins, c-admins, d-admins, e-admins",
+            "every tenant",
+        ),
+    ] {
+        let sandbox = Sandbox::with(&[("tenants/fleet.yaml", FLEET)]);
+        for name in ["a", "b", "c", "d", "e"] {
+            sandbox.write(&format!("tenants/{name}.yaml"), tenant(name, ""));
+        }
+        let identities = format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: aws-auth, namespace: kube-system}}\n\
+             data: {{mapRoles: \"[{{rolearn: 'arn:aws:iam::1:role/x', groups: [{groups}]}}]\"}}\n"
+        );
+        sandbox.write("also/x.yaml", identities);
+        let ran = sandbox
+            .run(&["prove", "--also", "also", "--format", "mermaid"])
+            .code(1);
+        let picture = picture(&ran.out);
+        assert_eq!(picture.count(label), 1, "{picture:#?}");
+    }
 }
 
 /// Names of groups and users are any text.
