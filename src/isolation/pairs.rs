@@ -47,14 +47,14 @@ pub fn count(tenants: &[TenantNode], findings: &mut [Finding]) {
         .map(|(at, tenant)| (tenant.name.as_str(), at))
         .collect();
 
-    let opening: Vec<Option<Rectangle>> = findings
+    let opening: Vec<Option<FindingPairs>> = findings
         .iter()
-        .map(|finding| opens(finding).then(|| Rectangle::of(finding, &index, tenants.len())))
+        .map(|finding| opens(finding).then(|| FindingPairs::of(finding, &index, tenants.len())))
         .collect();
-    let openings = Openings::new(tenants.len(), opening.iter().flatten());
+    let counts = PairCounts::new(tenants.len(), opening.iter().flatten());
 
-    for (finding, rectangle) in findings.iter_mut().zip(&opening) {
-        let counted = rectangle.as_ref().map(|one| openings.count(one));
+    for (finding, pairs) in findings.iter_mut().zip(&opening) {
+        let counted = pairs.as_ref().map(|one| counts.count(one));
         finding.opens = counted.filter(|opens| opens.pairs > 0);
     }
 }
@@ -109,12 +109,12 @@ impl Tenants {
 }
 
 /// The pairs of a finding: each tenant that gains with each other one that is reached.
-struct Rectangle {
+struct FindingPairs {
     gaining: Tenants,
     reached: Tenants,
 }
 
-impl Rectangle {
+impl FindingPairs {
     fn of(finding: &Finding, index: &HashMap<&str, usize>, count: usize) -> Self {
         let at = |name: Option<&str>| name.and_then(|name| index.get(name)).copied();
         let (tenant, victim) = (at(finding.tenant.as_deref()), at(finding.victim.as_deref()));
@@ -135,29 +135,26 @@ impl Rectangle {
 }
 
 /// Who reaches a tenant by the findings that name whom they reach.
-struct Column {
+#[derive(Default)]
+struct ReachedBy {
     /// How many findings open it to all tenants.
     to_all: u64,
-    /// The tenants that reach it by at least one of the others, and by at least two.
+    /// The tenants that reach it by at least one of the others, and by at least two. Each grows on its
+    /// first use: most tenants are reached by none, or by all.
     once: FixedBitSet,
     twice: FixedBitSet,
 }
 
-impl Column {
-    fn new(count: usize) -> Self {
-        Self {
-            to_all: 0,
-            once: FixedBitSet::with_capacity(count),
-            twice: FixedBitSet::with_capacity(count),
-        }
-    }
-
+impl ReachedBy {
     fn add(&mut self, gaining: &Tenants) {
         match gaining {
             Tenants::All => self.to_all += 1,
             Tenants::One(one) => {
-                let is_known = self.once.put(*one);
-                self.twice.set(*one, self.twice.contains(*one) || is_known);
+                self.once.grow(one + 1);
+                if self.once.put(*one) {
+                    self.twice.grow(one + 1);
+                    self.twice.insert(*one);
+                }
             }
             Tenants::Some(some) => {
                 let mut again = self.once.clone();
@@ -171,67 +168,62 @@ impl Column {
 
 /// By how many findings each pair is open: those that reach all tenants by the tenant that gains,
 /// the others by the tenant that is reached.
-struct Openings {
+struct PairCounts {
     count: usize,
     /// By how many findings a tenant reaches all others.
     rows: Vec<u64>,
     /// The tenants that reach all others by no finding.
     closed: FixedBitSet,
-    columns: BTreeMap<usize, Column>,
+    reached_by: BTreeMap<usize, ReachedBy>,
     /// How many others each tenant reaches by the columns.
     covered: Vec<u64>,
 }
 
-impl Openings {
-    fn new<'r>(count: usize, rectangles: impl Iterator<Item = &'r Rectangle>) -> Self {
-        let mut openings = Self {
+impl PairCounts {
+    fn new<'r>(count: usize, all: impl Iterator<Item = &'r FindingPairs>) -> Self {
+        let mut counts = Self {
             count,
             rows: vec![0; count],
             closed: FixedBitSet::with_capacity(count),
-            columns: BTreeMap::new(),
+            reached_by: BTreeMap::new(),
             covered: vec![0; count],
         };
-        for Rectangle { gaining, reached } in rectangles {
+        for FindingPairs { gaining, reached } in all {
             if matches!(reached, Tenants::All) {
                 let rows = gaining.list(count);
-                rows.into_iter().for_each(|row| openings.rows[row] += 1);
+                rows.into_iter().for_each(|row| counts.rows[row] += 1);
                 continue;
             }
             for victim in reached.list(count) {
-                let new = || Column::new(count);
-                openings
-                    .columns
-                    .entry(victim)
-                    .or_insert_with(new)
-                    .add(gaining);
+                counts.reached_by.entry(victim).or_default().add(gaining);
             }
         }
 
-        let rows = openings.rows.iter().enumerate();
+        let rows = counts.rows.iter().enumerate();
         let closed = rows.filter(|(_, findings)| **findings == 0);
-        openings.closed.extend(closed.map(|(row, _)| row));
-        if openings.rows.iter().any(|findings| *findings > 0) {
-            openings.cover();
+        counts.closed.extend(closed.map(|(row, _)| row));
+        if counts.rows.iter().any(|findings| *findings > 0) {
+            counts.cover();
         }
-        openings
+        counts
     }
 
     fn cover(&mut self) {
-        let is_open = |column: &&Column| column.to_all > 0;
-        let to_all = self.columns.values().filter(is_open).count() as u64;
+        let is_open = |reached_by: &&ReachedBy| reached_by.to_all > 0;
+        let to_all = self.reached_by.values().filter(is_open).count() as u64;
         self.covered.fill(to_all);
-        for (victim, column) in &self.columns {
-            if column.to_all > 0 {
+        for (victim, reached_by) in &self.reached_by {
+            if reached_by.to_all > 0 {
                 self.covered[*victim] -= 1;
                 continue;
             }
-            let others = column.once.ones().filter(|from| from != victim);
+            let others = reached_by.once.ones().filter(|from| from != victim);
             others.for_each(|from| self.covered[from] += 1);
         }
     }
 
-    fn count(&self, rectangle: &Rectangle) -> OpenedPairs {
-        let Rectangle { gaining, reached } = rectangle;
+    fn count(&self, pairs: &FindingPairs) -> OpenedPairs {
+        let FindingPairs { gaining, reached } = pairs;
         let number = |tenants: &Tenants| match tenants {
             Tenants::All => self.count,
             Tenants::One(_) => 1,
@@ -264,7 +256,7 @@ impl Openings {
 
     /// How many of some tenants reach another one by this finding alone.
     fn alone(&self, gaining: &Tenants, victim: usize) -> u64 {
-        let Some(column) = self.columns.get(&victim) else {
+        let Some(reached_by) = self.reached_by.get(&victim) else {
             return 0;
         };
         let is_alone = |from: usize| from != victim && self.closed.contains(from);
@@ -275,17 +267,17 @@ impl Openings {
         };
 
         match gaining {
-            Tenants::All if column.to_all == 1 => {
+            Tenants::All if reached_by.to_all == 1 => {
                 let mut set = self.closed.clone();
-                set.difference_with(&column.once);
+                set.difference_with(&reached_by.once);
                 of_closed(set)
             }
-            _ if column.to_all > 0 => 0,
+            _ if reached_by.to_all > 0 => 0,
             Tenants::All => 0,
-            Tenants::One(one) => u64::from(is_alone(*one) && !column.twice.contains(*one)),
+            Tenants::One(one) => u64::from(is_alone(*one) && !reached_by.twice.contains(*one)),
             Tenants::Some(some) => {
                 let mut set = some.clone();
-                set.difference_with(&column.twice);
+                set.difference_with(&reached_by.twice);
                 of_closed(set)
             }
         }
