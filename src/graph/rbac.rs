@@ -451,6 +451,7 @@ pub struct Rbac {
     /// Bindings, in the order of the inputs.
     pub bindings: Vec<Binding>,
     by_subject: BTreeMap<Subject, Vec<u32>>,
+    by_namespace: BTreeMap<Text, Vec<u32>>,
 }
 
 /// Why a request is allowed.
@@ -469,6 +470,8 @@ impl Rbac {
     pub fn finish(&mut self) {
         self.aggregate();
         for (at, binding) in self.bindings.iter().enumerate() {
+            let home = binding.id.namespace.clone();
+            self.by_namespace.entry(home).or_default().push(at as u32);
             for (subject, _) in &binding.subjects {
                 let known = self.by_subject.entry(subject.clone()).or_default();
                 if known.last() != Some(&(at as u32)) {
@@ -593,6 +596,13 @@ impl Rbac {
     pub fn bindings_of(&self, subject: &Subject) -> impl Iterator<Item = &Binding> {
         let known = self.by_subject.get(subject).map_or(&[][..], Vec::as_slice);
         known.iter().map(|at| &self.bindings[*at as usize])
+    }
+
+    /// The RoleBindings of a namespace; the ClusterRoleBindings if it is empty.
+    pub fn bindings_in(&self, namespace: &str) -> impl Iterator<Item = &Binding> + use<'_> {
+        let there = self.by_namespace.get(namespace);
+        let there = there.map_or(&[][..], Vec::as_slice);
+        there.iter().map(|at| &self.bindings[*at as usize])
     }
 
     /// The subjects that are bound, each once.

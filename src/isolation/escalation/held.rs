@@ -289,36 +289,48 @@ impl<'a> HeldGrants<'a> {
                     "" => kind.reach,
                     own => Reach::Namespace(own),
                 };
+                let roles = roles.into_iter();
                 grants.extend(
                     roles.map(|role| self.bound_to(role, reach(role), held, kind.resource)),
                 );
                 continue;
             }
-            for held in level
-                .rules
-                .iter()
-                .filter(|held| kind.update.is_given_by(held.rule))
-            {
-                let names = &held.rule.names;
-                let there = cluster.rbac.bindings.iter().filter(|binding| {
-                    binding.id.namespace.is_empty() == (kind.reach == Reach::Cluster)
-                        && kind.reach.holds(&binding.id.namespace)
-                        && (names.is_empty() || names.contains(&binding.id.name))
-                });
-                for binding in there {
-                    let Some(role) = cluster
-                        .rbac
-                        .role(binding)
-                        .filter(|role| may_bind(level, role))
-                    else {
-                        continue;
-                    };
-                    let reach = match binding.id.namespace.as_str() {
-                        "" => Reach::Cluster,
-                        name => Reach::Namespace(name),
-                    };
-                    grants.push(self.bound_to(role, reach, held, kind.resource));
-                }
+            grants.extend(self.by_update(cluster, level, &kind));
+        }
+        grants
+    }
+
+    /// The roles of the bindings that are there, whose subjects the identity may change.
+    fn by_update(
+        &self,
+        cluster: &'a Cluster,
+        level: &Level<'_>,
+        kind: &BindingKind<'_>,
+    ) -> Vec<SelfGrant<'a>> {
+        let rbac = &cluster.rbac;
+        let there: Vec<&'a Binding> = match kind.reach {
+            Reach::Cluster => rbac.bindings_in("").collect(),
+            Reach::Namespace(name) => rbac.bindings_in(name).collect(),
+            Reach::EveryNamespace => {
+                let all = rbac.bindings.iter();
+                all.filter(|binding| !binding.id.namespace.is_empty())
+                    .collect()
+            }
+        };
+
+        let mut grants = Vec::new();
+        let updates = |held: &&HeldRule<'_>| kind.update.is_given_by(held.rule);
+        for held in level.rules.iter().filter(updates) {
+            let named = there.iter().filter(|one| names(held.rule, &one.id.name));
+            for binding in named {
+                let Some(role) = rbac.role(binding).filter(|role| may_bind(level, role)) else {
+                    continue;
+                };
+                let reach = match binding.id.namespace.as_str() {
+                    "" => Reach::Cluster,
+                    name => Reach::Namespace(name),
+                };
+                grants.push(self.bound_to(role, reach, held, kind.resource));
             }
         }
         grants
@@ -466,27 +478,41 @@ fn may_bind(level: &Level<'_>, role: &Role) -> bool {
 
 /// The roles that the rules of a level let one bind where a binding grants. Whoever may bind every
 /// ClusterRole needs no other than the strongest.
-fn bindable<'a>(
-    cluster: &'a Cluster,
-    level: &Level<'_>,
-    reach: Reach<'_>,
-) -> impl Iterator<Item = &'a Role> {
-    let strongest = (Text::default(), Text::from("cluster-admin"));
-    let all = level
-        .rules
-        .iter()
-        .any(|held| BIND_CLUSTER_ROLES.is_given_by(held.rule) && held.rule.names.is_empty());
+fn bindable<'a>(cluster: &'a Cluster, level: &Level<'_>, reach: Reach<'_>) -> Vec<&'a Role> {
+    let roles = &cluster.rbac.roles;
+    let given = |permission: &'static Permission| {
+        let rules = level.rules.iter().map(|held| held.rule);
+        rules.filter(|rule| permission.is_given_by(rule))
+    };
+    let named =
+        |namespace: &str, name: &Text| roles.get_key_value(&(namespace.into(), name.clone()));
 
-    let mut roles: Vec<&'a Role> = Vec::new();
-    if all {
-        roles.extend(cluster.rbac.roles.get(&strongest));
+    let mut found = BTreeMap::new();
+    for rule in given(&BIND_CLUSTER_ROLES) {
+        if rule.names.is_empty() {
+            let strongest = named("", &"cluster-admin".into());
+            return strongest.map(|(_, role)| role).into_iter().collect();
+        }
+        found.extend(rule.names.iter().filter_map(|name| named("", name)));
     }
-    if binds_any(level) && !all {
-        let there = cluster.rbac.roles.values().filter(|role| {
-            role.id.namespace.is_empty()
-                || reach != Reach::Cluster && reach.holds(&role.id.namespace)
-        });
-        roles.extend(there.filter(|role| may_bind(level, role)));
+
+    for rule in given(&BIND_ROLES) {
+        match reach {
+            Reach::Cluster => {}
+            Reach::EveryNamespace => found.extend(
+                roles
+                    .iter()
+                    .filter(|((namespace, name), _)| !namespace.is_empty() && names(rule, name)),
+            ),
+            Reach::Namespace(home) if rule.names.is_empty() => {
+                let first = (Text::from(home), Text::default());
+                let there = roles.range(first..);
+                found.extend(there.take_while(|((namespace, _), _)| namespace == home));
+            }
+            Reach::Namespace(home) => {
+                found.extend(rule.names.iter().filter_map(|name| named(home, name)));
+            }
+        }
     }
-    roles.into_iter()
+    found.into_values().collect()
 }
