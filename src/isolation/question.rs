@@ -4,7 +4,9 @@
 mod answer;
 mod refusal;
 
+pub(super) use answer::MAX_REASONS;
 pub use answer::answer;
+pub(super) use refusal::{undefined_elsewhere, undefined_roles};
 
 use super::escalation::{HeldGrants, Identities};
 use super::{Step, at};

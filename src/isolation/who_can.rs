@@ -7,10 +7,16 @@
 
 use super::Step;
 use super::capability::system_group;
-use super::escalation::{CertificatePowers, Directory, HeldGrants, Target, certified, ways};
-use super::question::{AccessChain, AccessQuestion, allowed, granted};
+use super::escalation::{
+    CertificatePowers, Directory, HeldGrants, Target, certified, doubts, ways,
+};
+use super::question::{
+    AccessChain, AccessQuestion, MAX_REASONS, allowed, granted, undefined_elsewhere,
+    undefined_roles,
+};
 use crate::graph::Cluster;
 use crate::graph::rbac::Subject;
+use crate::value::Text;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -21,6 +27,15 @@ pub struct Access {
     pub subject: Subject,
     /// A chain that takes the fewest identities.
     pub chain: AccessChain,
+}
+
+/// Who may do something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WhoCan {
+    /// The subjects that may.
+    pub allowed: Vec<Access>,
+    /// The subjects of which the inputs do not tell. Each chain ends with what they do not say.
+    pub undecided: Vec<Access>,
 }
 
 /// Whose a subject is.
@@ -51,17 +66,22 @@ impl<'a> Whose<'a> {
     }
 }
 
-/// Returns every subject of a cluster for which [`super::question::can`] finds a chain.
+/// Returns every subject of a cluster for which [`super::question::answer`] says yes, and every one
+/// for which it says unknown. If an input could not be read, it says so of everybody else, and no
+/// subject is listed as undecided.
 ///
-/// Subjects are those that a binding or a tenant names, those that a role lets one impersonate, and
-/// every service account. Direct grants come first, then the shortest chains, then by name.
-pub fn who_can(cluster: &Cluster, question: &AccessQuestion<'_>, direct: bool) -> Vec<Access> {
-    let mut all = match direct {
+/// Subjects are those that a binding, a tenant, a membership or a policy of Argo CD names, those that
+/// a role lets one impersonate, and every service account. Direct grants come first, then the shortest
+/// chains, then by name.
+pub fn who_can(cluster: &Cluster, question: &AccessQuestion<'_>, direct: bool) -> WhoCan {
+    let mut answer = match direct {
         true => granted_to(cluster, question),
-        false => Graph::new(cluster, question).accesses(),
+        false => Graph::new(cluster, question).answer(),
     };
-    all.sort_by(|left, right| order(left).cmp(&order(right)));
-    all
+    for list in [&mut answer.allowed, &mut answer.undecided] {
+        list.sort_by(|left, right| order(left).cmp(&order(right)));
+    }
+    answer
 }
 
 /// What the order of answers goes by.
@@ -72,25 +92,40 @@ fn order(access: &Access) -> (bool, usize, usize, &Subject) {
 }
 
 /// The subjects to which it is granted directly.
-fn granted_to(cluster: &Cluster, question: &AccessQuestion<'_>) -> Vec<Access> {
-    let everybody = Directory::new(cluster).everybody();
-    let access = |subject: Subject| {
-        let steps = granted(cluster, &subject, question)?;
-        let chain = AccessChain::direct(steps);
-        Some(Access { subject, chain })
-    };
-    everybody.into_iter().filter_map(access).collect()
+fn granted_to(cluster: &Cluster, question: &AccessQuestion<'_>) -> WhoCan {
+    let mut answer = WhoCan::default();
+    for subject in Directory::new(cluster).everybody() {
+        if let Some(steps) = granted(cluster, &subject, question) {
+            let chain = AccessChain::direct(steps);
+            answer.allowed.push(Access { subject, chain });
+            continue;
+        }
+        let steps = undefined_roles(cluster, &subject, question.namespace());
+        if cluster.unread_inputs.is_empty() && !steps.is_empty() {
+            let chain = AccessChain::direct(steps);
+            answer.undecided.push(Access { subject, chain });
+        }
+    }
+    answer
 }
 
 /// A subject, and what it can do as itself.
 struct Node {
     /// The steps by which it may do what is asked.
     goal: Option<Vec<Step>>,
+    /// The steps of ways that the inputs show, and whose rights they do not say.
+    open: Vec<Step>,
     /// Whom it can act as.
     targets: Vec<Target>,
     asks_for_certificates: bool,
     approves_certificates: bool,
 }
+
+/// The steps with which a chain ends at a subject; `None` if none ends there.
+type LastSteps = fn(&Node) -> Option<&[Step]>;
+
+const GOAL: LastSteps = |node| node.goal.as_deref();
+const OPEN: LastSteps = |node| (!node.open.is_empty()).then_some(&node.open[..]);
 
 /// Who can act as whom, without client certificates.
 struct Graph<'a, 'q> {
@@ -133,14 +168,74 @@ impl<'a, 'q> Graph<'a, 'q> {
     fn node(&self, subject: &Subject) -> Node {
         let grants = HeldGrants::of(self.cluster, subject);
         let powers = CertificatePowers::of(&grants);
+        let goal = allowed(self.cluster, subject, &grants, self.question);
+        let open = match goal {
+            Some(_) => Vec::new(),
+            None => self.open(subject, &grants),
+        };
         Node {
-            goal: allowed(self.cluster, subject, &grants, self.question),
+            goal,
+            open,
             targets: ways(&self.directory, subject, &grants)
                 .into_iter()
                 .map(|way| way.target)
                 .collect(),
             asks_for_certificates: powers.asks.is_some(),
             approves_certificates: powers.approves.is_some(),
+        }
+    }
+
+    /// The ways of a subject that the inputs show, and whose rights they do not say.
+    fn open(&self, subject: &Subject, grants: &HeldGrants<'_>) -> Vec<Step> {
+        if !self.cluster.unread_inputs.is_empty() {
+            return Vec::new();
+        }
+        let mut steps = undefined_roles(self.cluster, subject, self.question.namespace());
+        let doubts = doubts(self.directory.powers(), subject, grants).into_iter();
+        steps.extend(
+            doubts
+                .filter(|doubt| doubt.is_shown)
+                .map(|doubt| doubt.step),
+        );
+        steps.truncate(MAX_REASONS);
+        steps
+    }
+
+    /// Who may do what is asked, and of whom it is not known.
+    fn answer(mut self) -> WhoCan {
+        let mut is_allowed = vec![false; self.nodes.len()];
+        let allowed = self.accesses(GOAL, &is_allowed);
+        for access in &allowed {
+            if let Some(at) = self.index.get(&access.subject) {
+                is_allowed[*at as usize] = true;
+            }
+        }
+        if self.cluster.unread_inputs.is_empty() {
+            self.open_elsewhere(&allowed);
+        }
+        let undecided = self.accesses(OPEN, &is_allowed);
+        WhoCan { allowed, undecided }
+    }
+
+    /// Adds what the roles that no input holds leave open in other namespaces than the question's: each
+    /// may let a subject act as a service account there that may do what is asked.
+    fn open_elsewhere(&mut self, allowed: &[Access]) {
+        let mut accounts: BTreeMap<&Text, &Subject> = BTreeMap::new();
+        for access in allowed {
+            let Subject::ServiceAccount(home, _) = &access.subject else {
+                continue;
+            };
+            if !self.directory.targets_with(&access.subject).is_empty() {
+                let first = accounts.entry(home).or_insert(&access.subject);
+                *first = (*first).min(&access.subject);
+            }
+        }
+        for (subject, node) in self.subjects.iter().zip(&mut self.nodes) {
+            let steps = undefined_elsewhere(self.cluster, subject, self.question, |home| {
+                accounts.get(home).map(|account| (*account).clone())
+            });
+            node.open.extend(steps);
+            node.open.truncate(MAX_REASONS);
         }
     }
 
@@ -190,19 +285,19 @@ impl<'a, 'q> Graph<'a, 'q> {
         search
     }
 
-    /// Everybody who reaches the goal.
-    fn accesses(&self) -> Vec<Access> {
-        let to_goal = self.search(|node| node.goal.is_some());
+    /// Everybody whose chain ends with some last steps, without some subjects.
+    fn accesses(&self, last: LastSteps, except: &[bool]) -> Vec<Access> {
+        let to_goal = self.search(|node| last(node).is_some());
         let certificates = Certificates::new(self, &to_goal);
-        let hops = self.hops(&to_goal);
+        let hops = self.hops(&to_goal, except);
 
         let access = |at: u32| {
             let plain = to_goal.taken(at);
             let certified = certificates.as_ref().and_then(|all| all.taken(at));
             let taken = plain.into_iter().chain(certified).min()?;
             let steps = match plain == Some(taken) {
-                true => self.chain(&to_goal, &hops, at),
-                false => certificates.as_ref()?.chain(at, &hops)?,
+                true => self.chain(&to_goal, &hops, last, at),
+                false => certificates.as_ref()?.chain(at, &hops, last)?,
             };
 
             let subject = self.subjects[at as usize].clone();
@@ -215,15 +310,18 @@ impl<'a, 'q> Graph<'a, 'q> {
             Some(Access { subject, chain })
         };
         let all = 0..self.nodes.len() as u32;
-        all.into_par_iter().filter_map(access).collect()
+        all.into_par_iter()
+            .filter(|at| !except[*at as usize])
+            .filter_map(access)
+            .collect()
     }
 
-    /// The steps from each subject to the next on its way.
-    fn hops(&self, search: &Search) -> Vec<Vec<Step>> {
+    /// The steps from each subject to the next on its way, without those of some subjects.
+    fn hops(&self, search: &Search, except: &[bool]) -> Vec<Vec<Step>> {
         let next = search.found.par_iter().enumerate();
         next.map(|(at, found)| match found.and_then(|found| found.next) {
-            Some(next) => self.hop(at as u32, next),
-            None => Vec::new(),
+            Some(next) if !except[at] => self.hop(at as u32, next),
+            _ => Vec::new(),
         })
         .collect()
     }
@@ -244,10 +342,10 @@ impl<'a, 'q> Graph<'a, 'q> {
         std::iter::successors(Some(from), |at| search.found[*at as usize]?.next)
     }
 
-    fn chain(&self, to_goal: &Search, hops: &[Vec<Step>], from: u32) -> Vec<Step> {
+    fn chain(&self, to_goal: &Search, hops: &[Vec<Step>], last: LastSteps, from: u32) -> Vec<Step> {
         let mut steps = Vec::new();
         for at in self.path(to_goal, from) {
-            match &self.nodes[at as usize].goal {
+            match last(&self.nodes[at as usize]) {
                 Some(goal) => steps.extend_from_slice(goal),
                 None => steps.extend_from_slice(&hops[at as usize]),
             }
@@ -315,12 +413,12 @@ impl<'g, 'a, 'q> Certificates<'g, 'a, 'q> {
         Some(asking.max(approving) + 1 + self.rest)
     }
 
-    fn chain(&self, from: u32, hops: &[Vec<Step>]) -> Option<Vec<Step>> {
+    fn chain(&self, from: u32, hops: &[Vec<Step>], last: LastSteps) -> Option<Vec<Step>> {
         let asks = self.until(&self.to_asking, from, |powers| powers.asks)?;
         let approves = self.until(&self.to_approving, from, |powers| powers.approves)?;
         let named = &self.graph.subjects[self.named as usize];
         let mut steps = certified(&asks, &approves, named);
-        steps.extend(self.graph.chain(self.to_goal, hops, self.named));
+        steps.extend(self.graph.chain(self.to_goal, hops, last, self.named));
         Some(steps)
     }
 

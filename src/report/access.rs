@@ -1,10 +1,12 @@
-//! Who may do something: the answers of `who-can`, for people, for programs and as a picture.
+//! Who may do something: the answers of `can`, `reach` and `who-can`, for people, for programs and as
+//! a picture.
 
 use super::mermaid::{Flowchart, Vertex};
-use super::{plain, plural};
+use super::{numbered_steps, plain, plural};
 use crate::diagnostic::Diagnostic;
 use crate::graph::rbac::Subject;
 use crate::isolation::Step;
+use crate::isolation::question::Answer;
 use crate::isolation::who_can::{Access, Whose};
 use crate::source::{SourceMap, Span};
 use serde::Serialize;
@@ -21,8 +23,27 @@ pub struct ClusterAccess<'a> {
     pub cluster: &'a str,
     /// Everybody who may do it, in order.
     pub subjects: Vec<(Access, Whose<'a>)>,
+    /// The subjects of which the inputs do not tell, in order.
+    pub undecided: Vec<(Access, Whose<'a>)>,
     /// The inputs that could not be read: others may do it too if there are any.
     pub unread: &'a [Diagnostic],
+}
+
+impl ClusterAccess<'_> {
+    /// Whether nobody else can do it.
+    pub const fn is_complete(&self) -> bool {
+        self.undecided.is_empty() && self.unread.is_empty()
+    }
+}
+
+/// An answer of `can` or `reach` for a cluster, with its steps.
+pub fn answer_text(sources: &SourceMap, cluster: &str, answer: &Answer) -> String {
+    let line = format!("{cluster}: {}", answer.line());
+    format!(
+        "{}\n{}",
+        plain(&line),
+        numbered_steps(sources, &answer.steps, 2)
+    )
 }
 
 /// The answers of all clusters, to be written in each format.
@@ -53,6 +74,17 @@ impl WhoCanReport<'_> {
                 self.add_together(&mut out, &together);
             }
 
+            if !cluster.undecided.is_empty() {
+                let count = plural(cluster.undecided.len(), "subject");
+                let _ = writeln!(
+                    out,
+                    "{name}: unknown for {count}, because the inputs do not say what these give"
+                );
+            }
+            for together in with_equal_steps(&cluster.undecided) {
+                self.add_together(&mut out, &together);
+            }
+
             if !cluster.unread.is_empty() {
                 let _ = writeln!(
                     out,
@@ -76,14 +108,8 @@ impl WhoCanReport<'_> {
             };
         }
         let steps = together.first().map(|(access, _)| &access.chain.steps);
-        for (number, step) in steps.into_iter().flatten().enumerate() {
-            let (number, text) = (number + 1, plain(&step.text));
-            let _ = writeln!(
-                out,
-                "    {number}. {text}\n       {}",
-                self.place(step.span)
-            );
-        }
+        let steps = steps.map_or(&[][..], Vec::as_slice);
+        out.push_str(&numbered_steps(self.sources, steps, 4));
     }
 
     fn place(&self, span: Span) -> String {
@@ -119,12 +145,9 @@ impl WhoCanReport<'_> {
         let unread = cluster.unread.iter();
         ClusterDocument {
             cluster: cluster.cluster,
-            is_complete: cluster.unread.is_empty(),
-            subjects: cluster
-                .subjects
-                .iter()
-                .map(|(access, whose)| self.subject(access, whose))
-                .collect(),
+            is_complete: cluster.is_complete(),
+            subjects: self.subjects(&cluster.subjects),
+            undecided: self.subjects(&cluster.undecided),
             unread: unread
                 .map(|finding| StepDocument {
                     text: &finding.message,
@@ -132,6 +155,12 @@ impl WhoCanReport<'_> {
                 })
                 .collect(),
         }
+    }
+
+    fn subjects<'r>(&'r self, all: &'r [(Access, Whose<'_>)]) -> Vec<SubjectDocument<'r>> {
+        let all = all.iter();
+        all.map(|(access, whose)| self.subject(access, whose))
+            .collect()
     }
 
     fn subject<'r>(&'r self, access: &'r Access, whose: &'r Whose<'_>) -> SubjectDocument<'r> {
@@ -232,10 +261,12 @@ struct WhoCanDocument<'a> {
 #[serde(rename_all = "camelCase")]
 struct ClusterDocument<'a> {
     cluster: &'a str,
-    /// Whether everything was read, so that nobody else can.
+    /// Whether nobody else can: everything was read, and nobody is undecided.
     #[serde(rename = "complete")]
     is_complete: bool,
     subjects: Vec<SubjectDocument<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    undecided: Vec<SubjectDocument<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unread: Vec<StepDocument<'a>>,
 }

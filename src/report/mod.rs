@@ -17,6 +17,7 @@ pub mod proof;
 mod rules;
 mod run_verdict;
 mod sarif;
+mod steps;
 pub mod tables;
 #[cfg(feature = "cli")]
 mod text;
@@ -27,6 +28,7 @@ pub use github::github;
 pub use json::json;
 pub use rules::{explain, rules_json, rules_table};
 pub use sarif::sarif;
+pub use steps::numbered_steps;
 #[cfg(feature = "cli")]
 pub use text::text;
 

@@ -4,10 +4,10 @@ use crate::cli::args::{Cli, ReportFormat, WhoCanArgs};
 use crate::cli::{CliError, Outcome, output, proof_inputs};
 use tenantry::graph::Cluster;
 use tenantry::isolation::question::AccessQuestion;
-use tenantry::isolation::who_can::{Access, Whose, who_can};
+use tenantry::isolation::who_can::{Access, WhoCan, Whose, who_can};
 use tenantry::report::access::{ClusterAccess, WhoCanReport};
 
-/// Runs the command. The exit code is 1 if not everything could be read.
+/// Runs the command. The exit code is 1 if the answer is not known for somebody.
 pub fn run(cli: &Cli, args: &WhoCanArgs) -> Result<Outcome, CliError> {
     let beside = args
         .beside
@@ -21,7 +21,7 @@ pub fn run(cli: &Cli, args: &WhoCanArgs) -> Result<Outcome, CliError> {
     let clusters = inputs.clusters.iter();
     let report = WhoCanReport {
         sources: &inputs.sources,
-        asked: args.access.phrase(),
+        asked: question.phrase(),
         clusters: clusters
             .map(|cluster| answer(args, cluster, &question))
             .collect(),
@@ -29,15 +29,11 @@ pub fn run(cli: &Cli, args: &WhoCanArgs) -> Result<Outcome, CliError> {
     output::each(cli, |target| match target.format {
         ReportFormat::Json => report.json(),
         ReportFormat::Mermaid => report.mermaid(),
-        ReportFormat::Text
-        | ReportFormat::Github
-        | ReportFormat::Sarif
-        | ReportFormat::Markdown
-        | ReportFormat::Junit => report.text(),
+        _ => report.text(),
     })?;
 
-    let is_incomplete = report.clusters.iter().any(|one| !one.unread.is_empty());
-    Ok(Outcome::from(is_incomplete || report.clusters.is_empty()))
+    let is_complete = report.clusters.iter().all(ClusterAccess::is_complete);
+    Ok(Outcome::from(!is_complete || report.clusters.is_empty()))
 }
 
 /// The answer of one cluster.
@@ -46,16 +42,21 @@ fn answer<'a>(
     cluster: &'a Cluster,
     question: &AccessQuestion<'_>,
 ) -> ClusterAccess<'a> {
-    let all = who_can(cluster, question, args.direct).into_iter();
-    let with_whose = all.map(|access: Access| {
-        let whose = Whose::of(cluster, &access.subject);
-        (access, whose)
-    });
-    let is_listed = |(_, whose): &(Access, Whose<'_>)| !args.tenants || *whose != Whose::Platform;
+    let WhoCan { allowed, undecided } = who_can(cluster, question, args.direct);
+    let listed = |all: Vec<Access>| {
+        let with_whose = all.into_iter().map(|access| {
+            let whose = Whose::of(cluster, &access.subject);
+            (access, whose)
+        });
+        with_whose
+            .filter(|(_, whose)| !args.tenants || *whose != Whose::Platform)
+            .collect()
+    };
 
     ClusterAccess {
         cluster: &cluster.name,
-        subjects: with_whose.filter(is_listed).collect(),
+        subjects: listed(allowed),
+        undecided: listed(undecided),
         unread: &cluster.unread_inputs,
     }
 }

@@ -4,7 +4,7 @@
 //! argo-cd.readthedocs.io/en/stable/operator-manual/rbac.
 
 use super::powers::ARGO_CD_ACCOUNT;
-use crate::graph::membership::Membership;
+use crate::graph::membership::{ArgoPolicy, Membership};
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, Owner};
 use crate::isolation::api::changes_others;
@@ -71,23 +71,44 @@ pub fn acts_as(cluster: &Cluster, members: &Members<'_>, subject: &Subject) -> V
     named.chain(by_argo_cd(cluster, subject)).collect()
 }
 
+/// The policies of the platform's Argo CDs.
+fn argo_cd_policies(cluster: &Cluster) -> impl Iterator<Item = &ArgoPolicy> {
+    let policies = cluster.facts.argo_policies.iter();
+    policies.filter(|policy| cluster.owner(&policy.id.namespace) == Owner::Platform)
+}
+
+/// The account of each of the platform's Argo CDs, and the users and groups that its policy names. It
+/// does not say which of both a name is.
+pub fn argo_cd_subjects(cluster: &Cluster) -> impl Iterator<Item = Subject> {
+    let names = argo_cd_policies(cluster).flat_map(|policy| {
+        let permissions = policy.permissions.iter();
+        let members = policy.roles.iter().map(|(member, _)| member);
+        members.chain(permissions.map(|permission| &permission.subject))
+    });
+    let people = names.filter(|name| !name.starts_with("role:"));
+    let accounts = argo_cd_policies(cluster).map(|policy| account_of(policy));
+    people
+        .flat_map(|name| [Subject::User(name.clone()), Subject::Group(name.clone())])
+        .chain(accounts)
+}
+
+/// The account with which the Argo CD of a policy applies.
+fn account_of(policy: &ArgoPolicy) -> Subject {
+    Subject::ServiceAccount(policy.id.namespace.clone(), ARGO_CD_ACCOUNT.into())
+}
+
 /// Argo CD's account, for whom its policy lets change applications of others.
 fn by_argo_cd(cluster: &Cluster, subject: &Subject) -> Vec<ActsAs> {
     let (Subject::User(name) | Subject::Group(name)) = subject else {
         return Vec::new();
     };
-    let policies = cluster.facts.argo_policies.iter();
-    let of_platform =
-        policies.filter(|policy| cluster.owner(&policy.id.namespace) == Owner::Platform);
     let tenant = cluster.holder(subject);
-
-    of_platform
+    argo_cd_policies(cluster)
         .filter_map(|policy| {
             let what = changes_others(cluster, policy, name, tenant)?;
             let text = format!("{} lets {subject} {what} in Argo CD", policy.id.called());
-            let account = ARGO_CD_ACCOUNT.into();
             Some(ActsAs {
-                subject: Subject::ServiceAccount(policy.id.namespace.clone(), account),
+                subject: account_of(policy),
                 step: Step::new(at(policy.span, policy.origin), text),
             })
         })

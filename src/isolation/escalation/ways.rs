@@ -2,7 +2,7 @@
 //! subjects that are not listed one by one: there may be many ways to all accounts.
 
 use super::held::{HeldGrant, HeldGrants, HeldRule, Level, Reach};
-use super::people::acts_as;
+use super::people::{acts_as, argo_cd_subjects};
 use super::powers::{Powers, Whom};
 use super::{
     APPROVAL, APPROVE, CLIENT_SIGNERS, CREATE_SECRETS, IMPERSONATE_ACCOUNTS, IMPERSONATE_GROUPS,
@@ -135,8 +135,9 @@ impl<'a> Directory<'a> {
         &self.powers
     }
 
-    /// Every subject that is bound, is a service account, is one of a tenant's, or is named by a role
-    /// or a Secret by which somebody acts as it.
+    /// Every subject that is bound, is a service account, is one of a tenant's, or is named by an object
+    /// by which somebody acts as it or it acts as somebody: a role, a Secret, an applier, a membership, a
+    /// policy of Argo CD.
     pub fn everybody(&self) -> BTreeSet<Subject> {
         let tenants = self.cluster.tenants.iter();
         let own = tenants.flat_map(|tenant| &tenant.subjects);
@@ -146,6 +147,15 @@ impl<'a> Directory<'a> {
         all.insert(Subject::Group(MASTERS.into()));
         let secrets = self.tokens.values().flatten();
         all.extend(secrets.map(|secret| account_of(secret)));
+        let people = self.powers.members().keys();
+        let is_named =
+            |person: &&Subject| !matches!(person, Subject::User(name) if name.is_empty());
+        all.extend(people.filter(is_named).cloned());
+        let memberships = self.cluster.facts.memberships.iter();
+        all.extend(memberships.flat_map(|one| one.subjects.iter().cloned()));
+        all.extend(argo_cd_subjects(self.cluster));
+        let appliers = self.cluster.facts.gitops.appliers.iter();
+        all.extend(appliers.map(|applier| self.cluster.applies_as(applier)));
         for role in self.cluster.rbac.roles.values() {
             for rule in role.rules.iter() {
                 if IMPERSONATE_USERS.is_given_by(rule) {

@@ -1,15 +1,15 @@
 //! The answer whether a subject may do something, always with its reasons.
 
-use super::refusal::{refusal, undefined_bindings, undefined_role, undefined_roles};
+use super::refusal::{refusal, undefined_elsewhere, undefined_roles};
 use super::{AccessQuestion, Answer, Word, can};
 use crate::graph::Cluster;
 use crate::graph::rbac::Subject;
 use crate::isolation::escalation::{Directory, Doubt, Identities, Target, doubts};
 use crate::isolation::{MAX_NAMES, Step};
-use std::collections::BTreeSet;
+use crate::value::Text;
 
 /// Most steps of an answer that is not known.
-const MAX_REASONS: usize = 5;
+pub const MAX_REASONS: usize = 5;
 
 /// Answers whether a subject may do something.
 ///
@@ -72,7 +72,13 @@ impl Open {
         let directory = Directory::new(cluster);
         while let Some((identity, grants)) = identities.next_identity() {
             let mut undefined = undefined_roles(cluster, &identity.subject, question.namespace());
-            undefined.extend(undefined_elsewhere(&directory, &identity.subject, question));
+            let may = |home: &Text| account_that_may(&directory, home, question);
+            undefined.extend(undefined_elsewhere(
+                cluster,
+                &identity.subject,
+                question,
+                may,
+            ));
             if !undefined.is_empty() {
                 open.questions.extend(identity.steps.clone());
                 open.questions.extend(undefined);
@@ -96,32 +102,16 @@ impl Open {
     }
 }
 
-/// The bindings of a subject in other namespaces than the question's, whose role no input holds: the
-/// role may let it act as a service account there that may do what is asked.
-fn undefined_elsewhere(
+/// The first service account of a namespace that may do what is asked.
+fn account_that_may(
     directory: &Directory<'_>,
-    subject: &Subject,
+    home: &Text,
     question: &AccessQuestion<'_>,
-) -> Vec<Step> {
+) -> Option<Subject> {
     let cluster = directory.powers().cluster();
-    let mut steps = Vec::new();
-    let mut asked = BTreeSet::new();
-    for binding in undefined_bindings(cluster, subject) {
-        let home = &binding.id.namespace;
-        if home.is_empty() || home == question.namespace() || !asked.insert(home) {
-            continue;
-        }
-        let accounts = directory.subjects(&Target::AccountsOf(home.clone()));
-        let found = accounts
-            .iter()
-            .find(|account| can(cluster, account, question, false).is_some());
-        if let Some(account) = found {
-            steps.push(undefined_role(binding));
-            let text = format!("{account}, as which that role may let it act, may do it");
-            steps.push(Step::new(binding.origin.span, text));
-        }
-    }
-    steps
+    let accounts = directory.subjects(&Target::AccountsOf(home.clone()));
+    let may = |account: &Subject| can(cluster, account, question, false).is_some();
+    accounts.into_iter().find(may)
 }
 
 /// Says of a way that the answer rests on it.

@@ -92,7 +92,7 @@ fn own_bindings<'a>(cluster: &'a Cluster, subjects: &[Subject]) -> Vec<&'a Bindi
 }
 
 /// The bindings of a subject whose role no input holds.
-pub fn undefined_bindings<'a>(cluster: &'a Cluster, subject: &Subject) -> Vec<&'a Binding> {
+fn undefined_bindings<'a>(cluster: &'a Cluster, subject: &Subject) -> Vec<&'a Binding> {
     let mut bindings = own_bindings(cluster, &subject.with_groups());
     bindings.retain(|binding| cluster.rbac.role(binding).is_none());
     bindings
@@ -109,8 +109,33 @@ pub fn undefined_roles(cluster: &Cluster, subject: &Subject, namespace: &str) ->
     undefined.map(|binding| undefined_role(binding)).collect()
 }
 
+/// The bindings of a subject in other namespaces than the question's, whose role no input holds: the
+/// role may let it act as a service account there that may do what is asked. `account_that_may` finds
+/// one in a namespace.
+pub fn undefined_elsewhere(
+    cluster: &Cluster,
+    subject: &Subject,
+    question: &AccessQuestion<'_>,
+    account_that_may: impl Fn(&Text) -> Option<Subject>,
+) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut asked = BTreeSet::new();
+    for binding in undefined_bindings(cluster, subject) {
+        let home = &binding.id.namespace;
+        if home.is_empty() || home == question.namespace() || !asked.insert(home) {
+            continue;
+        }
+        if let Some(account) = account_that_may(home) {
+            steps.push(undefined_role(binding));
+            let text = format!("{account}, as which that role may let it act, may do it");
+            steps.push(Step::new(binding.origin.span, text));
+        }
+    }
+    steps
+}
+
 /// Says that no input holds the role of a binding.
-pub fn undefined_role(binding: &Binding) -> Step {
+fn undefined_role(binding: &Binding) -> Step {
     let text = format!(
         "{} binds it to {}, which no input defines",
         binding.called(),
