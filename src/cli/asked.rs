@@ -76,20 +76,6 @@ impl AccessArgs {
             AccessQuestion::Resource(request) => resource_notes(clusters, &request),
         })
     }
-
-    /// The question as a phrase: ``get secrets in `beta` ``.
-    pub fn phrase(&self) -> String {
-        let name = self.name.as_ref();
-        let object = match name {
-            Some(name) => format!("{} `{name}`", self.resource),
-            None => self.resource.clone(),
-        };
-        match &self.namespace {
-            _ if self.resource.starts_with('/') => format!("{} {object}", self.verb),
-            Some(namespace) => format!("{} {object} in `{namespace}`", self.verb),
-            None => format!("{} {object} in the whole cluster", self.verb),
-        }
-    }
 }
 
 /// The resource that an argument names.

@@ -1,6 +1,7 @@
 //! Collects the clusters that a proof or a question is about: rendered objects, and the manifests
 //! and snapshots that the arguments name.
 
+use super::CliError;
 use super::args::{Cli, ExtraArgs};
 use super::concerned::{Question, grantees, holders, leaves_namespaces, may_be_refused, owners};
 #[cfg(feature = "git")]
@@ -13,14 +14,12 @@ use super::session::{Selection, Session};
 #[cfg(feature = "git")]
 use super::workspace::Workspace;
 use super::workspace::working_folder;
-use super::{CliError, output};
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 use tenantry::bundle::{ClusterBundle, RenderedObject};
 use tenantry::diagnostic::{Diagnostic, Scope};
 use tenantry::graph::{self, Cluster, ClusterObjects, NOT_READ};
-use tenantry::isolation::Step;
 use tenantry::source::{MAX_MANIFEST_BYTES, Source, SourceId, SourceMap, parent};
 use tenantry::spec::FleetDoc;
 use tenantry::tenancy::{self, ProofWaiver};
@@ -703,20 +702,4 @@ fn split_cluster(argument: &str) -> (Option<String>, &str) {
         Some((cluster, path)) if !cluster.contains('/') => (Some(cluster.to_owned()), path),
         _ => (None, argument),
     }
-}
-
-/// Prints the numbered steps of an answer, each with its place.
-pub fn print_steps(sources: &SourceMap, steps: &[Step]) -> Result<(), CliError> {
-    output::data(&steps_text(sources, steps))
-}
-
-/// The numbered steps of an answer, each with its place.
-pub fn steps_text(sources: &SourceMap, steps: &[Step]) -> String {
-    let line = |(number, step): (usize, &Step)| {
-        // Names in manifests may hold control characters, which would move the terminal's cursor.
-        let text = step.text.replace(char::is_control, "\u{fffd}");
-        let place = sources.locate(step.span);
-        format!("  {}. {text}\n     {place}\n", number + 1)
-    };
-    steps.iter().enumerate().map(line).collect()
 }

@@ -4,11 +4,10 @@ use crate::cli::args::{CanArgs, Cli, ReportFormat};
 use crate::cli::concerned::Question;
 use crate::cli::proof_inputs;
 use crate::cli::{CliError, Outcome, output};
-use tenantry::graph::Cluster;
 use tenantry::graph::rbac::Subject;
 use tenantry::isolation::question::{self, Answer, Word};
+use tenantry::report::access::answer_text;
 use tenantry::report::mermaid::{Flowchart, Vertex};
-use tenantry::source::SourceMap;
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &CanArgs) -> Result<Outcome, CliError> {
@@ -39,33 +38,20 @@ pub fn run(cli: &Cli, args: &CanArgs) -> Result<Outcome, CliError> {
 
     output::each(cli, |target| {
         let answered = inputs.clusters.iter().zip(&answers);
-        match target.format {
-            ReportFormat::Mermaid => {
-                let mut chart = Flowchart::new(&inputs.sources);
-                for (cluster, answer) in answered {
-                    chart.cluster(&cluster.name);
-                    if answer.word == Word::Yes {
-                        let goal = Vertex::goal(&args.access.phrase());
-                        chart.add(Vertex::principal(&subject), &answer.steps, goal, "");
-                    }
-                }
-                chart.text()
-            }
-            ReportFormat::Text
-            | ReportFormat::Json
-            | ReportFormat::Github
-            | ReportFormat::Sarif
-            | ReportFormat::Markdown
-            | ReportFormat::Junit => answered
-                .map(|(cluster, answer)| text(&inputs.sources, cluster, answer))
-                .collect(),
+        if target.format != ReportFormat::Mermaid {
+            return answered
+                .map(|(cluster, answer)| answer_text(&inputs.sources, &cluster.name, answer))
+                .collect();
         }
+        let mut chart = Flowchart::new(&inputs.sources);
+        for (cluster, answer) in answered {
+            chart.cluster(&cluster.name);
+            if answer.word == Word::Yes {
+                let goal = Vertex::goal(&question.phrase());
+                chart.add(Vertex::principal(&subject), &answer.steps, goal, "");
+            }
+        }
+        chart.text()
     })?;
     Ok(Outcome::from(!is_allowed))
-}
-
-/// The answer of one cluster, with its steps.
-fn text(sources: &SourceMap, cluster: &Cluster, answer: &Answer) -> String {
-    let line = format!("{}: {}\n", cluster.name, answer.line());
-    line + &proof_inputs::steps_text(sources, &answer.steps)
 }

@@ -7,6 +7,7 @@ use crate::cli::{CliError, Outcome, output};
 use tenantry::isolation::connection::{self, named_namespace, names_address};
 use tenantry::isolation::question::Word;
 use tenantry::netpol::{Port, Ports, Protocol};
+use tenantry::report::access::answer_text;
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &ReachArgs) -> Result<Outcome, CliError> {
@@ -35,8 +36,7 @@ pub fn run(cli: &Cli, args: &ReachArgs) -> Result<Outcome, CliError> {
             }
         };
         any |= answer.word == Word::Yes;
-        output::data(&format!("{}: {}\n", cluster.name, answer.line()))?;
-        proof_inputs::print_steps(&inputs.sources, &answer.steps)?;
+        output::data(&answer_text(&inputs.sources, &cluster.name, &answer))?;
     }
 
     if missing.len() == inputs.clusters.len() {
