@@ -573,6 +573,71 @@ mod tests {
         }
     }
 
+    /// An object of a kind without a row is taken for one in a namespace.
+    #[test]
+    fn every_kind_of_the_cluster_has_a_row() {
+        let served = served();
+        let missing: Vec<&str> = served
+            .iter()
+            .filter(|real| real.scope == Scope::Cluster && !real.kind.ends_with("Review"))
+            .filter(|real| find(real.group, real.kind).is_none())
+            .map(|real| real.kind)
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn an_unknown_kind_is_refused_in_these_groups() {
+        let complete: Vec<&str> = groups()
+            .filter(|group| group.complete)
+            .map(|group| group.name)
+            .collect();
+        assert_eq!(
+            complete,
+            [
+                "",
+                "rbac.authorization.k8s.io",
+                "networking.k8s.io",
+                "apps",
+                "batch",
+                "autoscaling",
+                "policy",
+                "coordination.k8s.io",
+                "discovery.k8s.io"
+            ]
+        );
+    }
+
+    #[test]
+    fn policies_of_every_network_plugin_are_always_listed() {
+        let narrows = |name: &str| governs_network(name) || name == "AuthorizationPolicy";
+        for (group, kind) in all().filter(|(_, kind)| narrows(kind.name)) {
+            let listed = group.all_listed.unwrap_or(kind.listed);
+            assert_eq!(listed, Listed::Always, "{}.{}", kind.name, group.name);
+        }
+    }
+
+    /// Source: the custom resource definitions of each project.
+    #[test]
+    fn policies_of_network_plugins_are_asked_for_in_a_version_that_is_served() {
+        for (group, kind, version) in [
+            ("cilium.io", "CiliumNetworkPolicy", "v2"),
+            ("crd.antrea.io", "NetworkPolicy", "v1beta1"),
+            ("crd.antrea.io", "ClusterNetworkPolicy", "v1beta1"),
+        ] {
+            let row = find(group, kind).expect("a row");
+            assert_eq!(row.version, version, "{kind}.{group}");
+        }
+    }
+
+    #[test]
+    fn nothing_may_be_added_to_an_admission_policy() {
+        let policies = all().filter(|(_, kind)| kind.name.contains("AdmissionPolicy"));
+        for (_, kind) in policies {
+            assert_eq!(kind.exact, ["spec"], "{}", kind.name);
+        }
+    }
+
     #[test]
     fn plurals_are_regular_but_for_two() {
         let irregular: Vec<&str> = all()

@@ -258,13 +258,11 @@ static KUBERNETES: &[Group] = &[
                 "ValidatingWebhookConfiguration",
                 "validatingwebhookconfigurations",
             )
-            .exact(SPEC)
             .read(),
             cluster(
                 "MutatingWebhookConfiguration",
                 "mutatingwebhookconfigurations",
             )
-            .exact(SPEC)
             .read(),
         ]),
     group("apiextensions.k8s.io").kinds(&[cluster(
@@ -291,7 +289,16 @@ static KUBERNETES: &[Group] = &[
     group("resource.k8s.io").kinds(&[
         cluster("DeviceClass", "deviceclasses"),
         cluster("ResourceSlice", "resourceslices"),
+        cluster("DeviceTaintRule", "devicetaintrules").version("v1beta2"),
+        cluster("ResourcePoolStatusRequest", "resourcepoolstatusrequests").version("v1alpha3"),
     ]),
+    group("internal.apiserver.k8s.io")
+        .kinds(&[cluster("StorageVersion", "storageversions").version("v1alpha1")]),
+    group("storagemigration.k8s.io").kinds(&[cluster(
+        "StorageVersionMigration",
+        "storageversionmigrations",
+    )
+    .version("v1beta1")]),
     group("scheduling.k8s.io")
         .present()
         .kinds(&[cluster("PriorityClass", "priorityclasses").passive()]),
