@@ -3,6 +3,10 @@
 //! Source: k8s.io/apimachinery `labels.Requirement.Matches`: `NotIn` and `DoesNotExist` match where
 //! the key is absent.
 
+mod satisfy;
+
+pub use satisfy::{TooLarge, satisfiable};
+
 use crate::document::{TreeValue, View};
 use crate::value::{Entry, Text, Value};
 
@@ -82,20 +86,6 @@ impl Requirement {
             (Op::NotIn(values), value) => value.is_none_or(|v| values.iter().all(|x| x != v)),
             (Op::Exists, value) => value.is_some(),
             (Op::DoesNotExist, value) => value.is_none(),
-        }
-    }
-
-    /// The requirement that is met exactly where this one is not.
-    fn negated(&self) -> Self {
-        let op = match &self.op {
-            Op::In(values) => Op::NotIn(values.clone()),
-            Op::NotIn(values) => Op::In(values.clone()),
-            Op::Exists => Op::DoesNotExist,
-            Op::DoesNotExist => Op::Exists,
-        };
-        Self {
-            key: self.key.clone(),
-            op,
         }
     }
 }
@@ -301,142 +291,4 @@ pub fn items<T: TreeValue>(node: Option<&T>) -> &[T] {
         Some(View::Seq(items)) => items,
         _ => &[],
     }
-}
-
-/// What a key may still be, after some requirements.
-#[derive(Clone)]
-struct KeyDomain {
-    absent: bool,
-    present: bool,
-    /// One of these, where it is said.
-    one_of: Option<Vec<Text>>,
-    none_of: Vec<Text>,
-}
-
-impl KeyDomain {
-    const fn new() -> Self {
-        Self {
-            absent: true,
-            present: true,
-            one_of: None,
-            none_of: Vec::new(),
-        }
-    }
-
-    fn narrow(&mut self, op: &Op) {
-        match op {
-            Op::In(values) => {
-                self.absent = false;
-                match &mut self.one_of {
-                    Some(known) => known.retain(|v| values.contains(v)),
-                    None => self.one_of = Some(values.clone()),
-                }
-            }
-            Op::NotIn(values) => self.none_of.extend(values.iter().cloned()),
-            Op::Exists => self.absent = false,
-            Op::DoesNotExist => self.present = false,
-        }
-    }
-
-    /// Nothing where it can be nothing; else a value, or none for a key that may be absent.
-    fn example(&self) -> Option<Option<Text>> {
-        if self.absent {
-            return Some(None);
-        }
-        if !self.present {
-            return None;
-        }
-
-        match &self.one_of {
-            Some(values) => values
-                .iter()
-                .find(|v| !self.none_of.contains(v))
-                .map(|v| Some(v.clone())),
-            None => {
-                let fresh = (0..)
-                    .map(|n| Text::from(format!("any-{n}")))
-                    .find(|v| !self.none_of.contains(v));
-                fresh.map(Some)
-            }
-        }
-    }
-}
-
-/// Requirements that are being met together, for something that does not exist yet.
-#[derive(Clone, Default)]
-struct KeyDomains(Vec<(Text, KeyDomain)>);
-
-impl KeyDomains {
-    /// Whether it can still be met.
-    fn narrow(&mut self, requirement: &Requirement) -> bool {
-        let at = match self.0.iter().position(|(key, _)| *key == requirement.key) {
-            Some(at) => at,
-            None => {
-                self.0.push((requirement.key.clone(), KeyDomain::new()));
-                self.0.len() - 1
-            }
-        };
-        self.0[at].1.narrow(&requirement.op);
-        self.0[at].1.example().is_some()
-    }
-}
-
-/// How many ways to avoid selectors are tried before the question is left open.
-const MAX_TRIES: usize = 20_000;
-
-/// Labels that all of `yes` select and none of `no` does: what somebody may choose who labels a pod
-/// freely.
-///
-/// # Errors
-/// The question was too large to be answered.
-pub fn satisfiable(yes: &[&Selector], no: &[&Selector]) -> Result<Option<Labels>, TooLarge> {
-    let mut rooms = KeyDomains::default();
-    if !yes.iter().flat_map(|s| &s.0).all(|r| rooms.narrow(r)) {
-        return Ok(None);
-    }
-    if no.iter().any(|s| s.is_everything()) {
-        return Ok(None);
-    }
-    // The shortest first: they leave the fewest ways.
-    let mut no = no.to_vec();
-    no.sort_by_key(|s| s.0.len());
-    let mut tries = 0;
-    let found = avoid(rooms, &no, &mut tries)?;
-
-    Ok(found.map(|rooms| {
-        Labels::new(
-            rooms
-                .0
-                .into_iter()
-                .filter_map(|(key, room)| Some((key, room.example()??))),
-        )
-    }))
-}
-
-/// A question about selectors that would take too long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLarge;
-
-fn avoid(
-    rooms: KeyDomains,
-    no: &[&Selector],
-    tries: &mut usize,
-) -> Result<Option<KeyDomains>, TooLarge> {
-    let Some((first, rest)) = no.split_first() else {
-        return Ok(Some(rooms));
-    };
-    for requirement in &first.0 {
-        *tries += 1;
-        if *tries > MAX_TRIES {
-            return Err(TooLarge);
-        }
-        let mut narrowed = rooms.clone();
-        if narrowed.narrow(&requirement.negated())
-            && let Some(found) = avoid(narrowed, rest, tries)?
-        {
-            return Ok(Some(found));
-        }
-    }
-
-    Ok(None)
 }

@@ -27,6 +27,7 @@ mod gate;
 mod held;
 mod help;
 mod hostile_input;
+mod hostile_manifests;
 mod init;
 mod isolation;
 mod isolation_suite;
