@@ -44,7 +44,12 @@ pub struct Source {
     pub built_in: Option<String>,
     /// The byte offset of the start of each line, computed at first use. Most texts need none.
     lines: OnceLock<Vec<u32>>,
+    /// The number of characters before each block of [`BLOCK`] bytes, computed at first use.
+    characters: OnceLock<Vec<u32>>,
 }
+
+/// How many bytes are counted at most to tell a column: a file may be one line.
+const BLOCK: usize = 1024;
 
 /// Line and column, both from 1; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +68,7 @@ impl Source {
             text: text.into(),
             built_in: None,
             lines: OnceLock::new(),
+            characters: OnceLock::new(),
         }
     }
 
@@ -93,10 +99,32 @@ impl Source {
         let line = lines.partition_point(|start| *start <= offset).max(1) - 1;
         let start = lines[line] as usize;
         let end = self.floor(offset).max(start);
+        let column = match end - start > BLOCK {
+            true => self.characters_before(end) - self.characters_before(start),
+            false => count_characters(&self.text.as_bytes()[start..end]),
+        };
         LineColumn {
             line: line as u32 + 1,
-            column: self.text[start..end].chars().count() as u32 + 1,
+            column: column + 1,
         }
+    }
+
+    /// The number of characters that start before a byte.
+    fn characters_before(&self, end: usize) -> u32 {
+        let bytes = self.text.as_bytes();
+        let before = self.characters.get_or_init(|| {
+            let mut sum = 0;
+            let add = |block| {
+                let before = sum;
+                sum += count_characters(block);
+                before
+            };
+            // The empty block is that of the end of the text.
+            let blocks = bytes.chunks(BLOCK).chain([&[][..]]);
+            blocks.map(add).collect()
+        });
+        let block = end / BLOCK;
+        before[block] + count_characters(&bytes[block * BLOCK..end])
     }
 
     /// The text of a line (from 1), without its end.
@@ -139,6 +167,12 @@ impl Source {
         }
         at
     }
+}
+
+/// The number of characters that start in some bytes of UTF-8.
+fn count_characters(bytes: &[u8]) -> u32 {
+    let is_start = |byte: &&u8| **byte & 0xc0 != 0x80;
+    bytes.iter().filter(is_start).count() as u32
 }
 
 /// All texts of a run, in the order in which they were added.
@@ -223,5 +257,21 @@ mod tests {
         assert_eq!(source.position(12), LineColumn { line: 2, column: 1 });
         assert_eq!(source.line(2), "b: c");
         assert_eq!(source.line(3), "d");
+    }
+
+    #[test]
+    fn columns_of_a_long_line_count_characters() {
+        for first in ["", "x", "short\n"] {
+            let text = format!("{first}{}", "日é€x".repeat(1000));
+            let source = Source::new("a", text.as_str());
+            let line = text.rsplit('\n').next().unwrap_or_default();
+            let start = text.len() - line.len();
+            for (column, (at, _)) in line.char_indices().enumerate() {
+                let found = source.position((start + at) as u32);
+                assert_eq!(found.column, column as u32 + 1, "{first:?} {at}");
+            }
+            let end = source.position(text.len() as u32);
+            assert_eq!(end.column, line.chars().count() as u32 + 1);
+        }
     }
 }

@@ -3,11 +3,12 @@
 use super::is_deceptive;
 use crate::diagnostic::{Diagnostic, Level};
 use crate::isolation::severity;
-use crate::source::{Source, SourceMap, Span};
+use crate::source::{Source, SourceId, SourceMap, Span};
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
     SourceCode, SourceSpan, SpanContents,
 };
+use std::collections::HashMap;
 use std::fmt;
 
 /// Longest part of a line that is shown, in characters.
@@ -18,11 +19,30 @@ const CONTEXT: u32 = 1;
 /// Every finding, as text; `color` for a terminal, `width` its columns.
 pub fn text(sources: &SourceMap, findings: &[Diagnostic], color: bool, width: usize) -> String {
     let mut out = String::new();
+    let mut hidden = HiddenTexts::default();
     for finding in findings {
-        one(&mut out, sources, &plain(finding), color, width);
+        let hides = hidden.has(sources, finding.span.source);
+        one(&mut out, sources, &plain(finding), hides, (color, width));
         out.push('\n');
     }
     out
+}
+
+/// The texts of which no line is shown, as far as they were looked at: each is searched once.
+#[derive(Default)]
+struct HiddenTexts(HashMap<SourceId, bool>);
+
+impl HiddenTexts {
+    /// Whether a text may hold a secret.
+    fn has(&mut self, sources: &SourceMap, id: SourceId) -> bool {
+        *self.0.entry(id).or_insert_with(|| {
+            let text = &sources.get(id).text;
+            let secret = ["kind: Secret", "ENC[", "sops:", "stringData:"]
+                .iter()
+                .any(|mark| text.contains(mark));
+            secret && !text.contains("tenantry.dev/")
+        })
+    }
 }
 
 /// A finding whose texts hold no character that moves a terminal's cursor: names come from
@@ -52,7 +72,13 @@ fn plain(finding: &Diagnostic) -> Diagnostic {
     finding
 }
 
-fn one(out: &mut String, sources: &SourceMap, finding: &Diagnostic, color: bool, width: usize) {
+fn one(
+    out: &mut String,
+    sources: &SourceMap,
+    finding: &Diagnostic,
+    hides: bool,
+    (color, width): (bool, usize),
+) {
     let mut theme = if color {
         GraphicalTheme::unicode()
     } else {
@@ -101,7 +127,10 @@ fn one(out: &mut String, sources: &SourceMap, finding: &Diagnostic, color: bool,
     if !finding.fix.is_empty() {
         help.push(format!("fix: {}", finding.fix));
     }
-    let excerpt = Excerpt::new(sources.file(finding.span), &primary);
+    let excerpt = match hides {
+        true => None,
+        false => Excerpt::new(sources.file(finding.span), &primary),
+    };
     let shown = Shown {
         finding,
         excerpt,
@@ -153,10 +182,7 @@ struct Excerpt {
 impl Excerpt {
     /// Nothing for a file without a text.
     fn new(source: &Source, spans: &[(Span, String)]) -> Option<Self> {
-        let secret = ["kind: Secret", "ENC[", "sops:", "stringData:"]
-            .iter()
-            .any(|mark| source.text.contains(mark));
-        if source.text.is_empty() || (secret && !source.text.contains("tenantry.dev/")) {
+        if source.text.is_empty() {
             return None;
         }
         let line_of = |offset: u32| source.position(offset).line;
@@ -214,7 +240,7 @@ impl Excerpt {
 
 /// A part of a line around a byte of it, and how many bytes were cut off before it.
 fn crop(line: &str, focus: usize) -> (&str, usize) {
-    if line.chars().count() <= MAX_LINE {
+    if line.chars().nth(MAX_LINE).is_none() {
         return (line, 0);
     }
     let before = line[..focus.min(line.len())]

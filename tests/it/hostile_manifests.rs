@@ -96,3 +96,12 @@ fn policies_that_no_one_can_tell_apart_leave_the_network_unknown() {
         ran.out
     );
 }
+
+#[test]
+fn findings_of_one_file() {
+    let manifests = many(5000, |number| {
+        format!(r#"{{"apiVersion":"v1","kind":"Namespace","metadata":{{"name":"n{number}"}}}}"#)
+    });
+    let ran = run(&manifests, &["prove"]).code(1);
+    assert!(ran.out.contains("`n4999`"), "the last is reported");
+}
