@@ -14,26 +14,23 @@ pub struct AddressSet(Vec<(u128, u128)>);
 impl AddressSet {
     /// The addresses of a network, without those of some others.
     pub fn new(net: &IpNet, except: &[IpNet]) -> Self {
-        let mut set = Self(ranges(net));
-        for gap in except.iter().flat_map(ranges) {
-            set.remove(gap);
-        }
-        set
-    }
-
-    fn remove(&mut self, gap: (u128, u128)) {
-        self.0 = self
-            .0
-            .iter()
-            .flat_map(|range| without(*range, gap))
-            .collect();
+        let mut gaps: Vec<(u128, u128)> = except.iter().flat_map(ranges).collect();
+        gaps.sort_unstable();
+        let parts = ranges(net)
+            .into_iter()
+            .flat_map(|range| without_all(range, &gaps));
+        Self(parts.collect())
     }
 
     /// Whether it has an address in common with another set.
     pub fn meets(&self, other: &Self) -> bool {
-        self.0.iter().any(|(first, last)| {
-            let mut others = other.0.iter();
-            others.any(|(from, to)| first <= to && from <= last)
+        let (few, many) = match self.0.len() <= other.0.len() {
+            true => (self, other),
+            false => (other, self),
+        };
+        few.0.iter().any(|(first, last)| {
+            let next = many.0.partition_point(|(_, to)| to < first);
+            many.0.get(next).is_some_and(|(from, _)| from <= last)
         })
     }
 
@@ -45,9 +42,9 @@ impl AddressSet {
 
     /// Whether it holds each address of a range.
     pub fn holds(&self, (first, last): (u128, u128)) -> bool {
-        self.0
-            .iter()
-            .any(|(from, to)| *from <= first && last <= *to)
+        let next = self.0.partition_point(|(_, to)| *to < first);
+        let range = self.0.get(next);
+        range.is_some_and(|(from, to)| *from <= first && last <= *to)
     }
 
     /// Its ranges, cut at each border of other sets: no other set holds only a part of one.
@@ -64,8 +61,8 @@ impl AddressSet {
         let mut cells = Vec::new();
         for (first, last) in &self.0 {
             let mut start = *first;
-            let within = borders.iter().filter(|at| *first < **at && **at <= *last);
-            for border in within {
+            let next = borders.partition_point(|at| at <= first);
+            for border in borders[next..].iter().take_while(|at| *at <= last) {
                 cells.push((start, border - 1));
                 start = *border;
             }
@@ -75,14 +72,26 @@ impl AddressSet {
     }
 }
 
-/// A range without the addresses of another.
-fn without((first, last): (u128, u128), gap: (u128, u128)) -> Vec<(u128, u128)> {
-    if gap.1 < first || last < gap.0 {
-        return vec![(first, last)];
+/// A range without the addresses of some others, which are sorted and may overlap.
+fn without_all((first, last): (u128, u128), gaps: &[(u128, u128)]) -> Vec<(u128, u128)> {
+    let mut left = Vec::new();
+    // The first address that may be left; none after the last of all.
+    let mut start = Some(first);
+
+    for (from, to) in gaps {
+        let Some(at) = start.filter(|at| *at <= last && *from <= last) else {
+            break;
+        };
+        if at < *from {
+            left.push((at, from - 1));
+        }
+        if at <= *to {
+            start = to.checked_add(1);
+        }
     }
-    let before = (first < gap.0).then(|| (first, gap.0 - 1));
-    let after = (gap.1 < last).then(|| (gap.1 + 1, last));
-    before.into_iter().chain(after).collect()
+
+    left.extend(start.filter(|at| *at <= last).map(|at| (at, last)));
+    left
 }
 
 /// The ranges of a network. One of IPv6 that is larger than all of IPv4 has no address of IPv4.
@@ -96,7 +105,7 @@ fn ranges(net: &IpNet) -> Vec<(u128, u128)> {
             let range = (u128::from(net.network()), u128::from(net.broadcast()));
             match MAPPED.0 <= range.0 && range.1 <= MAPPED.1 {
                 true => vec![range],
-                false => without(range, MAPPED),
+                false => without_all(range, &[MAPPED]),
             }
         }
     }
@@ -130,6 +139,30 @@ mod tests {
     fn both_spellings_of_an_ipv4_network_are_one_set() {
         assert_eq!(set("10.0.0.0/8", &[]), set("::ffff:10.0.0.0/104", &[]));
         assert!(!is_union("10.0.0.0/8", &["::/0"]));
+    }
+
+    #[test]
+    fn networks_that_are_left_out_may_overlap_in_any_order() {
+        let orders = [
+            ["10.0.0.0/16", "10.0.0.0/24", "10.2.0.0/16"],
+            ["10.2.0.0/16", "10.0.0.0/24", "10.0.0.0/16"],
+        ];
+        for except in orders {
+            let left = set("10.0.0.0/8", &except);
+            for (address, has) in [
+                ("9.255.255.255", false),
+                ("10.0.255.255", false),
+                ("10.1.0.0", true),
+                ("10.2.0.0", false),
+                ("10.3.0.0", true),
+                ("10.255.255.255", true),
+                ("11.0.0.0", false),
+            ] {
+                assert_eq!(left.has(address.parse().unwrap()), has, "{address}");
+            }
+        }
+        assert_eq!(set("::/0", &["::/0", "::/1"]), AddressSet::default());
+        assert_eq!(set("10.0.0.0/8", &["11.0.0.0/8"]), set("10.0.0.0/8", &[]));
     }
 
     #[test]

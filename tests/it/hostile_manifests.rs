@@ -105,3 +105,27 @@ fn findings_of_one_file() {
     let ran = run(&manifests, &["prove"]).code(1);
     assert!(ran.out.contains("`n4999`"), "the last is reported");
 }
+
+#[test]
+fn networks_that_an_address_block_leaves_out() {
+    let except = (0..40_000).map(|number| {
+        format!(
+            r#""10.{}.{}.{}/32""#,
+            number >> 15,
+            (number >> 7) & 255,
+            (number & 127) * 2
+        )
+    });
+    let except: Vec<String> = except.collect();
+    let spec = format!(
+        r#"{{"podSelector":{{}},"policyTypes":["Ingress","Egress"],"egress":[{{"to":[{{"ipBlock":{{"cidr":"0.0.0.0/0","except":[{}]}}}}]}}]}}"#,
+        except.join(",")
+    );
+    let manifests = many(1, |_| policy("p", &spec));
+    run(&manifests, &["prove", "--summary"]).code(1);
+
+    let ran = run(&manifests, &["reach", "aa", "10.0.0.2"]);
+    assert!(ran.out.contains(": no"), "{}", ran.out);
+    let ran = run(&manifests, &["reach", "aa", "10.200.0.1"]);
+    assert!(!ran.out.contains(": no"), "{}", ran.out);
+}
