@@ -5,6 +5,8 @@
 //! `auth/rbac/validation/policy_comparator.go` (covering), and
 //! `pkg/controller/clusterroleaggregation` (aggregation).
 
+mod aggregation;
+
 use super::ACCOUNTS_OF;
 use super::object::{InputKind, Origin};
 use crate::document::TreeValue;
@@ -12,13 +14,14 @@ use crate::kube::ObjectId;
 use crate::kube::labels::{Labels, Selector, items, texts};
 use crate::source::Span;
 use crate::value::Text;
+use aggregation::Aggregation;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
 /// A rule of a role.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PolicyRule {
     /// Verbs; `*` is every one.
     pub verbs: Vec<Text>,
@@ -369,6 +372,9 @@ fn called(id: &ObjectId, origin: Origin) -> String {
     }
 }
 
+/// A subject that a binding names, and where.
+pub type BoundSubject = (Subject, Option<Span>);
+
 /// A RoleBinding or a ClusterRoleBinding.
 #[derive(Clone, Debug)]
 pub struct Binding {
@@ -379,7 +385,7 @@ pub struct Binding {
     /// Where the role is named.
     pub role_span: Option<Span>,
     /// To whom, and where each is named.
-    pub subjects: Vec<(Subject, Option<Span>)>,
+    pub subjects: Vec<BoundSubject>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -450,8 +456,17 @@ pub struct Rbac {
     pub roles: BTreeMap<(Text, Text), Role>,
     /// Bindings, in the order of the inputs.
     pub bindings: Vec<Binding>,
-    by_subject: BTreeMap<Subject, Vec<u32>>,
+    by_subject: BTreeMap<Subject, Vec<Bound>>,
     by_namespace: BTreeMap<Text, Vec<u32>>,
+}
+
+/// A binding that names a subject.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    /// The index of the binding.
+    binding: u32,
+    /// The index of the subject in the binding, at its first place.
+    subject: u32,
 }
 
 /// Why a request is allowed.
@@ -459,6 +474,8 @@ pub struct Rbac {
 pub struct Grant<'a> {
     /// The binding.
     pub binding: &'a Binding,
+    /// The entry of the binding that names who asks.
+    pub subject: &'a BoundSubject,
     /// The role.
     pub role: &'a Role,
     /// The rule.
@@ -472,10 +489,13 @@ impl Rbac {
         for (at, binding) in self.bindings.iter().enumerate() {
             let home = binding.id.namespace.clone();
             self.by_namespace.entry(home).or_default().push(at as u32);
-            for (subject, _) in &binding.subjects {
+            for (place, (subject, _)) in binding.subjects.iter().enumerate() {
                 let known = self.by_subject.entry(subject.clone()).or_default();
-                if known.last() != Some(&(at as u32)) {
-                    known.push(at as u32);
+                if known.last().map(|bound| bound.binding) != Some(at as u32) {
+                    known.push(Bound {
+                        binding: at as u32,
+                        subject: place as u32,
+                    });
                 }
             }
         }
@@ -496,16 +516,16 @@ impl Rbac {
                 std::mem::replace(&mut role.rules, Arc::new([])),
             );
         }
-        let aggregated: Vec<RoleName> = own.keys().cloned().collect();
+        let mut aggregation = Aggregation::new(&self.roles);
 
         loop {
-            self.take_over(&aggregated);
+            aggregation.take_over(&mut self.roles);
 
             own.retain(|key, rules| !rules.is_empty() && self.roles[key].rules.is_empty());
             // A role that may still take over the rules of another one waits for it.
             let waits = |key: &RoleName| {
-                own.keys()
-                    .any(|other| other != key && self.selects(key, other))
+                let selected = aggregation.selected(key);
+                selected.iter().any(|other| own.contains_key(other))
             };
             let mut kept: Vec<RoleName> = own.keys().filter(|key| !waits(key)).cloned().collect();
             if kept.is_empty() {
@@ -518,52 +538,8 @@ impl Rbac {
             for key in kept {
                 if let (Some(role), Some(rules)) = (self.roles.get_mut(&key), own.remove(&key)) {
                     role.rules = rules;
+                    aggregation.changed(&key);
                 }
-            }
-        }
-    }
-
-    /// Whether an aggregated role selects another one.
-    fn selects(&self, key: &RoleName, other: &RoleName) -> bool {
-        let selectors = self.roles[key].aggregates.iter().flatten();
-        let labels = &self.roles[other].labels;
-        selectors
-            .into_iter()
-            .any(|selector| selector.matches(labels))
-    }
-
-    /// Adds the rules of the roles that aggregated roles select, until nothing changes. Rules are
-    /// only ever added, so that a ring of roles comes to an end.
-    fn take_over(&mut self, aggregated: &[RoleName]) {
-        loop {
-            let mut changed = false;
-            for key in aggregated {
-                let mut rules: Vec<PolicyRule> = self.roles[key].rules.to_vec();
-                let selectors = self.roles[key].aggregates.clone().unwrap_or_default();
-
-                for (other, role) in self.roles.range((Text::default(), Text::default())..) {
-                    if !other.0.is_empty() {
-                        break;
-                    }
-                    if other != key && selectors.iter().any(|s| s.matches(&role.labels)) {
-                        for rule in role.rules.iter() {
-                            if !rules.contains(rule) {
-                                rules.push(rule.clone());
-                            }
-                        }
-                    }
-                }
-
-                if let Some(role) = self.roles.get_mut(key)
-                    && role.rules.len() != rules.len()
-                {
-                    role.rules = rules.into();
-                    changed = true;
-                }
-            }
-
-            if !changed {
-                return;
             }
         }
     }
@@ -594,8 +570,16 @@ impl Rbac {
 
     /// The bindings that name a subject.
     pub fn bindings_of(&self, subject: &Subject) -> impl Iterator<Item = &Binding> {
+        self.entries_of(subject).map(|(binding, _)| binding)
+    }
+
+    /// The bindings that name a subject, each with its first entry for it.
+    pub fn entries_of(&self, subject: &Subject) -> impl Iterator<Item = (&Binding, &BoundSubject)> {
         let known = self.by_subject.get(subject).map_or(&[][..], Vec::as_slice);
-        known.iter().map(|at| &self.bindings[*at as usize])
+        known.iter().map(|bound| {
+            let binding = &self.bindings[bound.binding as usize];
+            (binding, &binding.subjects[bound.subject as usize])
+        })
     }
 
     /// The RoleBindings of a namespace; the ClusterRoleBindings if it is empty.
@@ -631,12 +615,12 @@ impl Rbac {
         subjects: &[Subject],
         request: &AccessRequest<'_>,
     ) -> Option<Grant<'a>> {
-        let of_namespace = |binding: &&Binding| {
+        let of_namespace = |(binding, _): &(&Binding, _)| {
             binding.id.namespace.is_empty() || binding.id.namespace == request.namespace
         };
-        for binding in subjects
+        for (binding, subject) in subjects
             .iter()
-            .flat_map(|s| self.bindings_of(s))
+            .flat_map(|s| self.entries_of(s))
             .filter(of_namespace)
         {
             let Some(role) = self.role(binding) else {
@@ -645,6 +629,7 @@ impl Rbac {
             if let Some(rule) = role.rules.iter().find(|r| r.allows(request)) {
                 return Some(Grant {
                     binding,
+                    subject,
                     role,
                     rule,
                 });
@@ -661,10 +646,10 @@ impl Rbac {
         verb: &str,
         path: &str,
     ) -> Option<Grant<'a>> {
-        let everywhere = |binding: &&Binding| binding.id.namespace.is_empty();
-        for binding in subjects
+        let everywhere = |(binding, _): &(&Binding, _)| binding.id.namespace.is_empty();
+        for (binding, subject) in subjects
             .iter()
-            .flat_map(|s| self.bindings_of(s))
+            .flat_map(|s| self.entries_of(s))
             .filter(everywhere)
         {
             let Some(role) = self.role(binding) else {
@@ -673,6 +658,7 @@ impl Rbac {
             if let Some(rule) = role.rules.iter().find(|r| r.allows_url(verb, path)) {
                 return Some(Grant {
                     binding,
+                    subject,
                     role,
                     rule,
                 });

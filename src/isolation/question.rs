@@ -191,20 +191,13 @@ pub(super) fn granted(
         AccessQuestion::Resource(request) => cluster.rbac.authorize(&subjects, request),
         AccessQuestion::Path { verb, path } => cluster.rbac.authorize_url(&subjects, verb, path),
     };
-    grant.map(|grant| grant_steps(&subjects, &grant).to_vec())
+    grant.map(|grant| grant_steps(&grant).to_vec())
 }
 
 /// The steps of a grant: the binding, and the rule of its role.
-fn grant_steps(subjects: &[Subject], grant: &Grant<'_>) -> [Step; 2] {
+fn grant_steps(grant: &Grant<'_>) -> [Step; 2] {
     let binding = grant.binding;
-    let bound = binding
-        .subjects
-        .iter()
-        .find(|(subject, _)| subjects.contains(subject));
-    let (subject, span) = bound.map_or((String::new(), None), |(subject, span)| {
-        (subject.to_string(), *span)
-    });
-
+    let (subject, span) = grant.subject;
     let (rule_span, role) = grant.role.cite(Some(grant.rule), binding);
     let binds = format!(
         "{} binds {subject} to {}",
@@ -213,7 +206,7 @@ fn grant_steps(subjects: &[Subject], grant: &Grant<'_>) -> [Step; 2] {
     );
 
     [
-        Step::new(at(span, binding.origin), binds).through(&binding.id),
+        Step::new(at(*span, binding.origin), binds).through(&binding.id),
         Step::new(rule_span, format!("{role} allows it")).through(&grant.role.id),
     ]
 }

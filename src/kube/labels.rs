@@ -88,6 +88,14 @@ impl Requirement {
             (Op::DoesNotExist, value) => value.is_none(),
         }
     }
+
+    /// The labels of which it asks for one; `None` if it asks for something else.
+    pub fn labels(&self) -> Option<impl Iterator<Item = (&Text, &Text)>> {
+        match &self.op {
+            Op::In(values) => Some(values.iter().map(|value| (&self.key, value))),
+            _ => None,
+        }
+    }
 }
 
 /// Requirements that must all be met; none of them selects everything.

@@ -129,3 +129,74 @@ fn networks_that_an_address_block_leaves_out() {
     let ran = run(&manifests, &["reach", "aa", "10.200.0.1"]);
     assert!(!ran.out.contains(": no"), "{}", ran.out);
 }
+
+#[test]
+fn subjects_of_one_binding() {
+    let subjects = (0..4000).map(|number| {
+        format!(r#"{{"kind":"ServiceAccount","name":"u{number}","namespace":"n{number}"}}"#)
+    });
+    let subjects: Vec<String> = subjects.collect();
+    let manifests = many(1, |_| {
+        format!(
+            r#"{{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","metadata":{{"name":"b"}},"roleRef":{{"kind":"ClusterRole","name":"cluster-admin"}},"subjects":[{}]}}"#,
+            subjects.join(",")
+        )
+    });
+    let ran = run(&manifests, &["who-can", "get", "secrets", "-n", "aa"]);
+    assert!(ran.out.contains("n3999/u3999"), "{}", ran.err);
+}
+
+/// A ClusterRole that takes over the rules of those with the labels `agg{n}` of some numbers.
+fn aggregated(number: usize, from: &[usize]) -> String {
+    let selectors = from
+        .iter()
+        .map(|other| format!(r#"{{"matchLabels":{{"agg{other}":"y"}}}}"#));
+    let selectors: Vec<String> = selectors.collect();
+    format!(
+        r#"{{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{{"name":"r{number}","labels":{{"agg{number}":"y"}}}},"aggregationRule":{{"clusterRoleSelectors":[{}]}}}}"#,
+        selectors.join(",")
+    )
+}
+
+#[test]
+fn roles_that_take_over_the_rules_of_the_next() {
+    let last = 3000;
+    let role = |number| match number == last {
+        true => format!(
+            r#"{{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{{"name":"last","labels":{{"agg{last}":"y"}}}},"rules":[{{"apiGroups":[""],"resources":["secrets"],"verbs":["get"]}}]}}"#
+        ),
+        false => aggregated(number, &[number + 1, number + 2]),
+    };
+    let manifests = many(last + 1, role)
+        + "---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: b},
+ roleRef: {kind: ClusterRole, name: r0}, subjects: [{kind: User, name: far}]}
+";
+
+    // The rule of the last role comes through all of them.
+    let ran = run(
+        &manifests,
+        &["can", "user:far", "get", "secrets", "-n", "bb"],
+    );
+    assert_eq!(ran.code, 0, "{ran:?}");
+    run(&manifests, &["prove", "--summary"]).code(1);
+}
+
+#[test]
+fn roles_in_a_ring_take_over_each_others_rules() {
+    let role = |number: usize| aggregated(number, &[(number + 1) % 4, 9]);
+    let manifests = many(4, role)
+        + "---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole,
+ metadata: {name: leaf, labels: {agg9: 'y'}},
+ rules: [{apiGroups: [''], resources: [secrets], verbs: [get]}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: b},
+ roleRef: {kind: ClusterRole, name: r2}, subjects: [{kind: User, name: far}]}
+";
+    let ran = run(
+        &manifests,
+        &["can", "user:far", "get", "secrets", "-n", "bb"],
+    );
+    assert_eq!(ran.code, 0, "{ran:?}");
+}

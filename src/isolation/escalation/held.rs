@@ -2,7 +2,7 @@
 //! `bind` and `escalate`.
 
 use crate::graph::Cluster;
-use crate::graph::rbac::{AccessRequest, Binding, PolicyRule, Role, Subject};
+use crate::graph::rbac::{AccessRequest, Binding, BoundSubject, PolicyRule, Role, Subject};
 use crate::isolation::capability::Permission;
 use crate::isolation::{ChainNode, Step, at};
 use crate::kube::RBAC;
@@ -131,9 +131,9 @@ impl<'a> HeldGrants<'a> {
     fn bound(cluster: &'a Cluster, subjects: &[Subject]) -> Self {
         let mut grants = Self::default();
         for subject in subjects {
-            for binding in cluster.rbac.bindings_of(subject) {
+            for (binding, entry) in cluster.rbac.entries_of(subject) {
                 if let Some(role) = cluster.rbac.role(binding) {
-                    grants.add(subject, binding, role);
+                    grants.add(binding, entry, role);
                 }
             }
         }
@@ -141,12 +141,11 @@ impl<'a> HeldGrants<'a> {
         grants
     }
 
-    fn add(&mut self, subject: &Subject, binding: &'a Binding, role: &'a Role) {
+    fn add(&mut self, binding: &'a Binding, (subject, span): &BoundSubject, role: &'a Role) {
         let reach = match binding.id.namespace.as_str() {
             "" => Reach::Cluster,
             name => Reach::Namespace(name),
         };
-        let named = binding.subjects.iter().find(|(one, _)| one == subject);
         self.known
             .insert((reach, binding.role.0.clone(), binding.role.1.clone()));
         self.all.push(HeldGrant {
@@ -155,7 +154,7 @@ impl<'a> HeldGrants<'a> {
             role: Some(role),
             subject: subject.to_string(),
             binding,
-            span: at(named.and_then(|(_, span)| *span), binding.origin),
+            span: at(*span, binding.origin),
             steps: Vec::new(),
         });
     }
