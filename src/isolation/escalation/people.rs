@@ -86,7 +86,7 @@ pub fn argo_cd_subjects(cluster: &Cluster) -> impl Iterator<Item = Subject> {
         members.chain(permissions.map(|permission| &permission.subject))
     });
     let people = names.filter(|name| !name.starts_with("role:"));
-    let accounts = argo_cd_policies(cluster).map(|policy| account_of(policy));
+    let accounts = argo_cd_policies(cluster).map(account_of);
     people
         .flat_map(|name| [Subject::User(name.clone()), Subject::Group(name.clone())])
         .chain(accounts)
