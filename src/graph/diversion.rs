@@ -13,6 +13,9 @@ use std::net::IpAddr;
 pub struct ChosenEndpoints {
     /// What it is.
     pub id: ObjectId,
+    /// The Service that it is for: that of its own name, or for an EndpointSlice the one that the label
+    /// `kubernetes.io/service-name` names.
+    pub service: Option<Text>,
     /// The addresses, each with its place.
     pub addresses: Vec<(IpAddr, Option<Span>)>,
     /// Where it comes from.
@@ -52,8 +55,13 @@ impl ChosenEndpoints {
         }
 
         let of_selector = origin.input.is_live() && id.kind == "Endpoints" && has_trigger(metadata);
+        let service = match &*id.kind {
+            "Endpoints" => Some(id.name.clone()),
+            _ => text(labels, "kubernetes.io/service-name"),
+        };
         (!addresses.is_empty() && !of_selector).then(|| Self {
             id: id.clone(),
+            service,
             addresses,
             origin,
         })

@@ -92,7 +92,7 @@ impl DnsPods {
         Self {
             namespace: namespace.map_or(usual.namespace, |name| name.as_str().into()),
             labels: labels.map_or(usual.labels, |labels| Labels::new(labels.iter().map(pair))),
-            is_declared: true,
+            is_declared: dns.is_some(),
         }
     }
 }

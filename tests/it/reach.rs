@@ -566,3 +566,133 @@ fn a_fleet_says_where_its_nodes_and_its_api_server_are() {
         );
     }
 }
+
+#[test]
+fn an_address_of_a_pod_or_a_node_is_never_answered_without_a_condition() {
+    let allows = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "out", "namespace": "a"},
+        "spec": {"podSelector": {}, "policyTypes": ["Egress"],
+            "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]}});
+    let ask = |plugin: &str, declared: &str, question: &[&str]| {
+        let cluster = format!("    - name: prod\n      cni: {{name: {plugin}}}\n{declared}");
+        let fleet = crate::support::FLEET.replace("    - name: prod\n", &cluster);
+        let sandbox = Sandbox::with(&[
+            ("tenants/fleet.yaml", &fleet),
+            ("tenants/a.yaml", &crate::support::tenant("a", "")),
+            ("allows.yaml", &allows.to_string()),
+        ]);
+        let ran = sandbox.run(&[&["reach", "a"], question].concat());
+        assert!(ran.code < 2, "{ran:?}");
+        ran.out
+    };
+    let pods = "      podCIDRs: [10.244.0.0/16]\n";
+    let nodes = "      nodeCIDRs: [10.1.0.0/16]\n";
+    let both = format!("{pods}{nodes}");
+
+    for plugin in ["calico", "cilium"] {
+        for (declared, target, word, reason) in [
+            ("", "10.0.1.5", "no", "neither a pod's address nor"),
+            (pods, "10.0.1.5", "no", "the address of the pod's own node"),
+            (nodes, "10.0.1.5", "no", "not a pod's address"),
+            (both.as_str(), "10.0.1.5", "no", ""),
+            (nodes, "10.1.0.7", "unknown", "is an address of nodes"),
+            (
+                nodes,
+                "10.0.0.0/8",
+                "unknown",
+                "a part of 10.0.0.0/8 is addresses of nodes",
+            ),
+            ("", "203.0.113.9", "no", ""),
+        ] {
+            let out = ask(plugin, declared, &[target]);
+            let is_bare = !out.contains("this holds if") && !out.contains("nodeCIDRs");
+            assert!(
+                out.starts_with(&format!("prod: {word}")) && out.contains(reason),
+                "{plugin} {declared} {target}: {out}"
+            );
+            assert_eq!(
+                is_bare,
+                reason.is_empty(),
+                "{plugin} {declared} {target}: {out}"
+            );
+        }
+    }
+
+    // What a policy allows may still be a pod, whose own policies decide too.
+    let allowed = ["10.0.1.5", "--also", "allows.yaml"];
+    for (plugin, declared, reason) in [
+        ("calico", "", "not a pod's address"),
+        ("cilium", "", "neither a pod's address nor"),
+        ("calico", pods, ""),
+        ("cilium", pods, "the address of the pod's own node"),
+        ("cilium", &both, ""),
+    ] {
+        let out = ask(plugin, declared, &allowed);
+        assert!(
+            out.starts_with("prod: yes") && out.contains(reason),
+            "{plugin} {declared}: {out}"
+        );
+        assert_eq!(
+            !out.contains("this holds if"),
+            reason.is_empty(),
+            "{plugin}: {out}"
+        );
+    }
+}
+
+#[test]
+fn a_service_has_the_addresses_of_its_own_slices_alone() {
+    let slice = |name: &str, service: Value, address: &str| {
+        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": name, "namespace": "shop", "labels": service},
+            "endpoints": [{"addresses": [address]}], "ports": []})
+    };
+    let label = |service: &str| json!({"kubernetes.io/service-name": service});
+    let objects = [
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}),
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ledger"}}),
+        json!({"apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "web", "namespace": "shop"}, "spec": {"ports": [{"port": 80}]}}),
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": "out", "namespace": "ledger"},
+            "spec": {"podSelector": {}, "policyTypes": ["Egress"],
+                "egress": [{"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]}}),
+    ];
+    let ask = |slices: &[Value]| {
+        let all = objects.iter().chain(slices);
+        let text: Vec<String> = all.map(ToString::to_string).collect();
+        let sandbox = Sandbox::with(&[("all.yaml", &text.join("\n---\n"))]);
+        ask(&sandbox, &["ledger", "shop/svc/web", "--port", "80"]).0
+    };
+
+    let own = slice("chosen", label("web"), "203.0.113.9");
+    let other = slice("web-admin-x1", label("web-admin"), "203.0.113.9");
+    let unlabelled = slice("web-x1", json!({}), "203.0.113.9");
+    assert!(ask(&[own]).contains(": yes"), "the label decides");
+    for foreign in [other, unlabelled] {
+        assert!(ask(&[foreign]).contains(": unknown"), "a name says nothing");
+    }
+}
+
+#[test]
+fn a_fleet_that_declares_no_dns_has_that_of_its_manifests() {
+    let objects = [
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}),
+        json!({"apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "coredns", "namespace": "kube-system"},
+            "spec": {"selector": {"app": "own-dns"}, "ports": [{"port": 53, "protocol": "UDP"}]}}),
+    ];
+    let text: Vec<String> = objects.iter().map(ToString::to_string).collect();
+    let declared = "      dns: {namespace: kube-system, podLabels: {app: declared}}\n";
+    for (more, label) in [("", "app=own-dns"), (declared, "app=declared")] {
+        let cluster = format!("    - name: prod\n{more}");
+        let fleet = crate::support::FLEET.replace("    - name: prod\n", &cluster);
+        let sandbox = Sandbox::with(&[
+            ("tenants/fleet.yaml", &fleet),
+            ("tenants/a.yaml", &crate::support::tenant("a", "")),
+            ("dns.yaml", &text.join("\n---\n")),
+        ]);
+        let ran = sandbox.run(&["reach", "a", "dns", "--also", "dns.yaml"]);
+        assert!(ran.out.contains(label), "{more}: {ran:?}");
+    }
+}

@@ -207,12 +207,10 @@ fn api_server<'a>(cluster: &Cluster) -> NamedEnd<'a> {
 
 /// The addresses that Endpoints or EndpointSlices give a Service.
 fn endpoints(cluster: &Cluster, namespace: &str, name: &str) -> Vec<IpNet> {
-    let is_own = |own: &str| {
-        let rest = own.strip_prefix(name);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-    };
     let all = cluster.facts.endpoints.iter();
-    let own = all.filter(|one| one.id.namespace == namespace && is_own(&one.id.name));
+    let own = all.filter(|one| {
+        one.id.namespace == namespace && one.service.as_ref().is_some_and(|own| own == name)
+    });
     let addresses = own.flat_map(|one| one.addresses.iter());
     addresses.map(|(ip, _)| IpNet::from(*ip)).collect()
 }

@@ -8,7 +8,7 @@ use super::side::{Governing, PolicyEffect, by_ports, direction_name, governing_p
 use super::{MAX_REASONS, PodEnd, narrowing, too_large, unknown};
 use crate::graph::Cluster;
 use crate::graph::network::{NamedPort, PolicyObject};
-use crate::isolation::network::paths::{paths, pod_network};
+use crate::isolation::network::paths::{USUAL_NETWORKS, paths, pod_network, pod_networks};
 use crate::isolation::question::{Answer, Word};
 use crate::isolation::{Step, at};
 use crate::kube::labels::{Labels, TooLarge};
@@ -63,10 +63,16 @@ impl OutsideEnd {
         !own.is_empty() && own.iter().all(is_in)
     }
 
-    /// Whether some of its addresses are in some networks.
+    /// Whether some of its addresses are in a set.
     fn meets(&self, set: &AddressSet) -> bool {
         let mut own = self.networks().iter();
         own.any(|net| AddressSet::new(net, &[]).meets(set))
+    }
+
+    /// Whether some of its addresses are in some networks.
+    fn meets_any(&self, networks: &[IpNet]) -> bool {
+        let mut all = networks.iter();
+        all.any(|net| self.meets(&AddressSet::new(net, &[])))
     }
 
     /// Whether the address never leaves the pod.
@@ -183,11 +189,31 @@ impl Outward<'_> {
         self.end.is_within(&self.cluster.pod_networks)
     }
 
-    /// Whether some of the end's addresses may be those of pods.
-    fn may_be_pod(&self) -> bool {
+    /// Whether some of the end's addresses may be those of pods: in a network of pods that the fleet
+    /// declares, or in a usual one if it declares none. No rule of a network plugin counts here.
+    fn may_be_pod_address(&self) -> bool {
         let is_plain = matches!(self.end.kind, OutsideKind::Networks(_));
-        let mut own = self.end.networks().iter();
-        is_plain && own.any(|net| pod_network(self.cluster, &AddressSet::new(net, &[])).is_some())
+        is_plain && self.end.meets_any(&pod_networks(self.cluster))
+    }
+
+    /// Whether some of the end's addresses may be those of nodes. If the fleet declares no networks of
+    /// nodes, each private address may be one.
+    fn may_be_node_address(&self) -> bool {
+        let is_plain = matches!(self.end.kind, OutsideKind::Networks(_));
+        let nodes = match self.cluster.endpoints.nodes.as_slice() {
+            [] => USUAL_NETWORKS.to_vec(),
+            declared => declared.to_vec(),
+        };
+        is_plain && self.end.meets_any(&nodes)
+    }
+
+    /// Whether the end's addresses are those of nodes, as the fleet declares its networks.
+    fn is_node_address(&self) -> bool {
+        self.end.is_within(&self.cluster.endpoints.nodes)
+    }
+
+    fn is_on_cilium(&self) -> bool {
+        self.cluster.plugin.as_deref() == Some("cilium")
     }
 
     fn has_end(&self, policy: &PolicyObject, rule: &Rule) -> HasEnd {
@@ -199,7 +225,7 @@ impl Outward<'_> {
             Peer::Block { net, except } => self.has_block(net, except),
             Peer::Pods { namespaces, pods } => {
                 let OutsideKind::Pods { namespace, labels } = &self.end.kind else {
-                    return match self.may_be_pod() || self.is_pod_address() {
+                    return match self.may_be_pod_address() {
                         true => HasEnd::IfPod,
                         false => HasEnd::No,
                     };
@@ -221,7 +247,6 @@ impl Outward<'_> {
     fn has_block(&self, net: &IpNet, except: &[IpNet]) -> HasEnd {
         let is_unknown = self.end.networks().is_empty();
         let is_everything = net.prefix_len() == 0 && except.is_empty();
-        let is_cilium = self.cluster.plugin.as_deref() == Some("cilium");
 
         if is_unknown && is_everything && matches!(self.end.kind, OutsideKind::ApiServer(_)) {
             return HasEnd::Yes;
@@ -235,7 +260,7 @@ impl Outward<'_> {
             };
         }
         // With Cilium, an ipBlock selects no pods.
-        if is_cilium && self.is_pod_address() {
+        if self.is_on_cilium() && self.is_pod_address() {
             return HasEnd::No;
         }
         match self.end.meets(&AddressSet::new(net, except)) {
@@ -348,14 +373,38 @@ impl Outward<'_> {
     /// Why the answer is not known although policies block the address: a pod and its node always
     /// reach each other.
     fn own_node(&self) -> Option<Step> {
-        let is_plain = matches!(self.end.kind, OutsideKind::Networks(_));
-        let is_node = is_plain && self.end.is_within(&self.cluster.endpoints.nodes);
-        is_node.then(|| {
-            self.step(format!(
-                "{} is an address of nodes (nodeCIDRs): a pod and its own node always reach each \
-                 other",
-                self.end.name
-            ))
+        let name = &self.end.name;
+        if self.cluster.endpoints.nodes.is_empty() || !self.may_be_node_address() {
+            return None;
+        }
+        let are = match self.is_node_address() {
+            true => format!("{name} is an address of nodes (nodeCIDRs)"),
+            false => format!("a part of {name} is addresses of nodes (nodeCIDRs)"),
+        };
+        Some(self.step(format!(
+            "{are}: a pod and its own node always reach each other"
+        )))
+    }
+
+    /// What the end's addresses must not be for an answer to hold, if they may be it.
+    fn other_ends(&self, passes: bool) -> Option<String> {
+        let name = &self.end.name;
+        let is_pod = self.may_be_pod_address() && !self.is_node_address();
+        // A pod reaches its own node always. With Cilium, an ipBlock selects no nodes.
+        let is_node = self.may_be_node_address() && (!passes || self.is_on_cilium());
+        Some(match (is_pod, is_node) {
+            (true, true) => format!(
+                "this holds if {name} is neither a pod's address nor that of the pod's own node: \
+                 podCIDRs and nodeCIDRs of the fleet say so"
+            ),
+            (true, false) => {
+                format!("this holds if {name} is not a pod's address: podCIDRs of the fleet say so")
+            }
+            (false, true) => format!(
+                "this holds if {name} is not the address of the pod's own node: nodeCIDRs of the \
+                 fleet say so"
+            ),
+            (false, false) => return None,
         })
     }
 
@@ -366,15 +415,8 @@ impl Outward<'_> {
 
         match &self.end.kind {
             OutsideKind::Networks(_) => {
-                let nodes = &self.cluster.endpoints.nodes;
-                let is_node = nodes.iter().any(|net| self.end.meets(&AddressSet::new(net, &[])));
-                let is_private = self.may_be_pod();
-                if is_private && !is_node {
-                    all.push(format!(
-                        "this holds if {name} is neither a pod's address nor that of the pod's own \
-                         node: podCIDRs and nodeCIDRs of the fleet say so"
-                    ));
-                }
+                all.extend(self.other_ends(passes));
+                let is_private = self.may_be_pod_address();
                 if self.direction == Direction::Ingress && !is_private {
                     all.push(format!(
                         "this holds if packets keep {name} as their source: load balancers and nodes \

@@ -14,6 +14,7 @@ use crate::netpol::{Direction, Peer, Port, Ports, Rule};
 use crate::source::Span;
 use ipnet::IpNet;
 use std::sync::Arc;
+use std::sync::LazyLock;
 
 /// The namespaces that the other end of a connection may be in.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -293,24 +294,26 @@ pub fn pod_network(cluster: &Cluster, addresses: &AddressSet) -> Option<IpNet> {
 }
 
 /// The networks of pods that the fleet declares; the usual ones if it declares none.
-pub(super) fn pod_networks(cluster: &Cluster) -> Vec<IpNet> {
+pub fn pod_networks(cluster: &Cluster) -> Vec<IpNet> {
     match cluster.pod_networks.as_slice() {
-        [] => USUAL_POD_NETWORKS
-            .iter()
-            .filter_map(|network| network.parse().ok())
-            .collect(),
+        [] => USUAL_NETWORKS.to_vec(),
         declared => declared.to_vec(),
     }
 }
 
-/// The addresses that pods have if the fleet declares none: private ones, and those of carriers.
-const USUAL_POD_NETWORKS: [&str; 5] = [
-    "10.0.0.0/8",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "100.64.0.0/10",
-    "fc00::/7",
-];
+/// The networks that pods and nodes have if the fleet declares none: private ones, and those of
+/// carriers.
+pub static USUAL_NETWORKS: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
+    const NETWORKS: [&str; 5] = [
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "fc00::/7",
+    ];
+    let networks = NETWORKS.iter();
+    networks.filter_map(|net| net.parse().ok()).collect()
+});
 
 /// The policies of a namespace that govern a direction, each with its rules.
 pub fn governing<'a>(
