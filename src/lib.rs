@@ -59,6 +59,7 @@
 #![deny(clippy::disallowed_methods)]
 #![warn(missing_docs)]
 
+pub mod plain;
 pub mod span;
 pub mod diagnostic;
 pub mod source;

@@ -30,6 +30,7 @@ mod written;
 use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tenantry::plain::plain;
 
 /// Why the work could not be done: exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +107,13 @@ impl From<bool> for Outcome {
     }
 }
 
+/// A fault as lines that a terminal shows as they are: it may quote names of manifests.
+fn plain_lines(fault: &CliError) -> String {
+    let text = fault.to_string();
+    let lines: Vec<String> = text.lines().map(plain).collect();
+    lines.join("\n")
+}
+
 /// Runs the program.
 pub fn main() -> ExitCode {
     let mut cli = args::Cli::parse();
@@ -124,7 +132,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Findings) => ExitCode::from(1),
         Err(CliError::Closed) => ExitCode::from(2),
         Err(fault) => {
-            output::err(&format!("tenantry: {fault}\n"));
+            output::err(&format!("tenantry: {}\n", plain_lines(&fault)));
             output::report_fault(&cli, &fault);
             ExitCode::from(2)
         }

@@ -455,6 +455,12 @@ impl GivenManifests {
             let files = text.map(|text| (label, text)).into_iter().collect();
             return Ok(Self { cluster, files });
         }
+        let is_there = start.join(path).exists();
+        if !is_there && past.is_none() {
+            return Err(CliError::Usage(format!(
+                "--also {path}: there is no such file or folder"
+            )));
+        }
         let (disk, files, prefix) = open_manifests(start, path)?;
 
         if files.is_empty() {

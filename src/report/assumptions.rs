@@ -1,6 +1,7 @@
 //! What the verdicts of proofs rest on, once for all clusters: as text, as Markdown, and as JSON.
 
-use super::cell;
+use super::markdown::cell;
+use super::plain;
 use super::run_verdict::few;
 use super::tables::Tables;
 use crate::isolation::assumptions::{Assumption, ScopeCondition};
@@ -94,7 +95,8 @@ impl<'a> RestsOn<'a> {
                 removed_by,
                 ..
             } = assumption;
-            let counts_for = self.counts_for(assumption);
+            let counts_for = plain(&self.counts_for(assumption));
+            let text = plain(text);
             let _ = writeln!(
                 out,
                 "assumes {name}: {text}\n    counts for: {counts_for}\n    removed by: {removed_by}"

@@ -8,6 +8,7 @@ use crate::document::TreeValue;
 use crate::isolation::delta::{self, ChangedObject, Delta, DeltaClass, Effect, Objects, Party};
 use crate::kube::{ObjectId, Quantity, RBAC};
 use crate::netpol::Dialect;
+use crate::plain::plain;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -332,8 +333,14 @@ pub fn delta_text(deltas: &Deltas) -> String {
 
 /// The lines of one party.
 fn lines_text(delta: &Delta) -> String {
-    let gained = delta.gained.iter().map(|line| format!("  + {line}\n"));
-    let lost = delta.lost.iter().map(|line| format!("  - {line}\n"));
+    let gained = delta
+        .gained
+        .iter()
+        .map(|line| format!("  + {}\n", plain(line)));
+    let lost = delta
+        .lost
+        .iter()
+        .map(|line| format!("  - {}\n", plain(line)));
     let mut out: String = gained.chain(lost).collect();
 
     if !delta.beside.is_empty() {
@@ -341,10 +348,7 @@ fn lines_text(delta: &Delta) -> String {
     }
     for change in &delta.beside {
         let (sign, topic) = (change.effect.sign(), change.topic.name());
-        out.push_str(&format!(
-            "  {sign} {topic}: {}\n",
-            super::plain(&change.text)
-        ));
+        out.push_str(&format!("  {sign} {topic}: {}\n", plain(&change.text)));
     }
     out
 }

@@ -3,6 +3,7 @@
 //! Source: docs.github.com, "Workflow commands for GitHub Actions", and actions/toolkit
 //! `command.ts` for the escapes.
 
+use super::{plain, plain_finding};
 use crate::diagnostic::{Diagnostic, Level};
 use crate::source::SourceMap;
 
@@ -10,6 +11,7 @@ use crate::source::SourceMap;
 pub fn github(sources: &SourceMap, findings: &[Diagnostic]) -> String {
     let mut out = String::new();
     for finding in findings {
+        let finding = &plain_finding(finding);
         let command = match finding.level {
             Level::Error => "error",
             Level::Warning => "warning",
@@ -26,7 +28,7 @@ pub fn github(sources: &SourceMap, findings: &[Diagnostic]) -> String {
         for related in &finding.related {
             text.push_str(&format!(
                 "\n{}: {}",
-                sources.locate(related.span),
+                plain(&sources.locate(related.span)),
                 related.label
             ));
         }
@@ -42,7 +44,7 @@ pub fn github(sources: &SourceMap, findings: &[Diagnostic]) -> String {
 
         out.push_str(&format!(
             "::{command} file={},line={},endLine={}{columns},title={}::{}\n",
-            property(&source.path),
+            property(&plain(&source.path)),
             start.line,
             end.line.max(start.line),
             property(finding.rule.id),

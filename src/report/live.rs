@@ -2,6 +2,7 @@
 //! requests.
 
 use super::junit::{self, Case, CaseOutcome, Suite};
+use super::markdown::{cell, literal};
 use super::{first_few, or_dash, plain, plural};
 use crate::diagnostic::{Diagnostic, Level};
 use crate::isolation::severity::{self, Severity};
@@ -408,23 +409,9 @@ fn found_text(found: &[&LiveFinding]) -> String {
     out
 }
 
-/// A text that Markdown, and HTML within it, shows as it is: names of some kinds may hold anything.
-fn markdown_text(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in plain(text).chars() {
-        if c.is_ascii_punctuation() && !"./:-,;".contains(c) {
-            let _ = write!(out, "&#{};", u32::from(c));
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
 /// The same as Markdown.
 pub fn markdown(clusters: &[VerifiedCluster]) -> String {
-    let cell = |text: &str| markdown_text(text);
-    let code = |text: &str| format!("<code>{}</code>", markdown_text(text));
+    let code = |text: &str| format!("<code>{}</code>", literal(text));
     let mut out = String::from("### tenantry verify\n");
 
     for cluster in clusters {

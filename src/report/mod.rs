@@ -12,6 +12,7 @@ mod github;
 mod json;
 pub mod junit;
 pub mod live;
+mod markdown;
 pub mod mermaid;
 pub mod proof;
 mod rules;
@@ -32,20 +33,10 @@ pub use steps::numbered_steps;
 #[cfg(feature = "cli")]
 pub use text::text;
 
+pub use crate::plain::plain;
+
 use crate::diagnostic::{Diagnostic, Level};
-
-/// A text that moves no terminal's cursor, turns no reading direction, and begins no line.
-pub fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if is_deceptive(c) { '\u{fffd}' } else { c })
-        .collect()
-}
-
-/// Whether a character is not what is seen of it: control characters, directions, zero widths.
-pub(crate) fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
+use crate::plain::is_deceptive;
 
 /// How many findings there are of each level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -68,9 +59,17 @@ pub fn count(findings: &[Diagnostic]) -> Counts {
     }
 }
 
-/// A text that stays in one cell of a table in Markdown.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
+/// A finding whose texts are plain.
+fn plain_finding(finding: &Diagnostic) -> Diagnostic {
+    let mut finding = finding.clone();
+    let own = [&mut finding.message, &mut finding.label, &mut finding.fix];
+    let related = finding.related.iter_mut().map(|one| &mut one.label);
+    for text in own.into_iter().chain(related).chain(&mut finding.notes) {
+        if text.chars().any(is_deceptive) {
+            *text = plain(text);
+        }
+    }
+    finding
 }
 
 /// A text, or a dash if it is empty.

@@ -5,8 +5,9 @@ use super::baseline::{Clusters, Fingerprint};
 use super::findings::{FindingState, ReportedFinding, Threshold};
 use super::json::FindingReport;
 use super::junit::{self, Case, CaseOutcome, Suite};
+use super::markdown::{cell, literal};
 use super::tables::{self, Tables, TablesReport};
-use super::{Counts, cell, count, mermaid, plain, plural, run_verdict, sarif};
+use super::{Counts, count, mermaid, plain, plural, run_verdict, sarif};
 use crate::bundle::short;
 use crate::diagnostic::Diagnostic;
 use crate::graph::Cluster;
@@ -96,6 +97,7 @@ impl ProofReport<'_> {
     /// The verdict of the run in one line, with the number of findings; and what was asked for.
     pub fn headline(&self) -> String {
         let verdicts = run_verdict::by_cluster(&self.proofs, &|plane| self.asks(plane));
+        let verdicts = plain(&verdicts);
         let counts = run_verdict::counts(&self.findings);
         let mut out = format!(
             "verdict: {verdicts}; {counts}; model {MODEL}, inputs {}\n",
@@ -132,7 +134,7 @@ impl ProofReport<'_> {
         let _ = writeln!(
             out,
             "{}: {}; {}, {}, {}, {} declared on both sides",
-            proof.cluster,
+            plain(&proof.cluster),
             run_verdict::of_cluster(proof, &|plane| self.asks(plane)),
             plural(size.tenants, "tenant"),
             plural(size.namespaces, "namespace"),
@@ -147,7 +149,7 @@ impl ProofReport<'_> {
             let _ = writeln!(
                 out,
                 "  the platform's by name: {} (--tenant-namespace and --platform-namespace change it)",
-                names(&proof.platform_by_name).join(", ")
+                plain(&names(&proof.platform_by_name).join(", "))
             );
         }
         let planes = proof.planes.iter();
@@ -157,7 +159,7 @@ impl ProofReport<'_> {
             let kinds: Vec<String> = proof
                 .unread
                 .iter()
-                .map(|(kind, count)| format!("{kind} ({count})"))
+                .map(|(kind, count)| format!("{} ({count})", plain(kind)))
                 .collect();
             let _ = writeln!(out, "  read by no plane: {}", kinds.join(", "));
         }
@@ -277,7 +279,7 @@ impl ProofReport<'_> {
             self.proofs
                 .iter()
                 .zip(&self.tables)
-                .map(|(proof, tables)| tables::markdown(&cell(&proof.cluster), tables)),
+                .map(|(proof, tables)| tables::markdown(&literal(&proof.cluster), tables)),
         );
 
         out.push_str(&self.rests_on().markdown());

@@ -1,6 +1,6 @@
 //! What a proof says tenant by tenant, and threat by threat: as tables for people, and as JSON.
 
-use super::plural;
+use super::{plain, plural};
 use crate::isolation::matrix::{Matrix, Relation};
 use crate::isolation::threats::ThreatAnswer;
 use crate::value::Text;
@@ -36,19 +36,8 @@ fn label(mut at: usize) -> String {
 }
 
 fn members(tenants: &[Text]) -> String {
-    // Names come from labels of anybody.
-    let plain = |name: &Text| {
-        name.chars()
-            .map(|c| {
-                if c.is_control() || c == '`' {
-                    '\u{fffd}'
-                } else {
-                    c
-                }
-            })
-            .collect()
-    };
-
+    // A backtick would end the block of code in Markdown.
+    let plain = |name: &Text| plain(name).replace('`', "\u{fffd}");
     let shown: Vec<String> = tenants.iter().take(3).map(plain).collect();
     match tenants.len().saturating_sub(3) {
         0 => shown.join(", "),
@@ -64,7 +53,7 @@ fn named(how: &BTreeSet<Relation>) -> String {
 pub fn matrix_text(matrix: &Matrix) -> String {
     let mut out = format!(
         "{}: who reaches whom, by tenants that are alike\n",
-        matrix.cluster
+        plain(&matrix.cluster)
     );
 
     if !matrix.everywhere.is_empty() {
@@ -170,7 +159,7 @@ fn evidence(answer: &ThreatAnswer) -> String {
 
 /// The threats, by the system that names them, with what is said of each.
 pub fn threats_text(cluster: &str, answers: &[ThreatAnswer]) -> String {
-    let mut out = format!("{cluster}: threats, by who names them\n");
+    let mut out = format!("{}: threats, by who names them\n", plain(cluster));
     let mut system = "";
     let width = answers
         .iter()

@@ -1,6 +1,6 @@
 //! Findings for people: miette's frames around our own headline.
 
-use super::is_deceptive;
+use super::{is_deceptive, plain, plain_finding};
 use crate::diagnostic::{Diagnostic, Level};
 use crate::isolation::severity;
 use crate::source::{Source, SourceId, SourceMap, Span};
@@ -8,6 +8,7 @@ use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
     SourceCode, SourceSpan, SpanContents,
 };
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -22,7 +23,7 @@ pub fn text(sources: &SourceMap, findings: &[Diagnostic], color: bool, width: us
     let mut hidden = HiddenTexts::default();
     for finding in findings {
         let hides = hidden.has(sources, finding.span.source);
-        one(&mut out, sources, &plain(finding), hides, (color, width));
+        one(&mut out, sources, &plain_finding(finding), hides, (color, width));
         out.push('\n');
     }
     out
@@ -43,33 +44,6 @@ impl HiddenTexts {
             secret && !text.contains("tenantry.dev/")
         })
     }
-}
-
-/// A finding whose texts hold no character that moves a terminal's cursor: names come from
-/// manifests of anybody.
-fn plain(finding: &Diagnostic) -> Diagnostic {
-    let mut finding = finding.clone();
-    let texts = [&mut finding.message, &mut finding.label, &mut finding.fix];
-
-    for text in texts
-        .into_iter()
-        .chain(finding.related.iter_mut().map(|r| &mut r.label))
-    {
-        if text.chars().any(is_deceptive) {
-            *text = text
-                .chars()
-                .map(|c| {
-                    if is_deceptive(c) {
-                        c.escape_default().to_string()
-                    } else {
-                        c.to_string()
-                    }
-                })
-                .collect();
-        }
-    }
-
-    finding
 }
 
 fn one(
@@ -109,7 +83,7 @@ fn one(
         } else {
             elsewhere.push(format!(
                 "{}: {}",
-                sources.locate(related.span),
+                plain(&sources.locate(related.span)),
                 related.label
             ));
         }
@@ -154,7 +128,7 @@ fn one(
         } else {
             path()
         };
-        out.push_str(&format!("   at {at}\n"));
+        out.push_str(&format!("   at {}\n", plain(&at)));
     }
 }
 
@@ -208,34 +182,46 @@ impl Excerpt {
 
             let focus = here.first().map_or(0, |(p, _)| (p.start - start) as usize);
             let (cut, dropped) = crop(line, focus);
+            let shown = plain_line(cut);
             let base = text.len();
 
             for (span, label) in here {
-                let from = ((span.start - start) as usize)
-                    .saturating_sub(dropped)
-                    .min(cut.len());
-                let to = ((span.end.max(span.start) - start) as usize)
-                    .saturating_sub(dropped)
-                    .min(cut.len());
+                let shown_at = |offset: u32| {
+                    let at = ((offset - start) as usize).saturating_sub(dropped);
+                    plain_line(cut.get(..at).unwrap_or(cut)).len()
+                };
+                let (from, to) = (shown_at(span.start), shown_at(span.end.max(span.start)));
                 let label = (!label.is_empty()).then(|| label.clone());
-                let length = to.saturating_sub(from).max(usize::from(from < cut.len()));
+                let length = to.saturating_sub(from).max(usize::from(from < shown.len()));
                 labels.push(LabeledSpan::new(label, base + from, length));
             }
 
-            text.push_str(cut);
+            text.push_str(&shown);
             text.push('\n');
         }
 
         let at = source.position(spans.first()?.0.start);
         labels.sort_by_key(LabeledSpan::offset);
         Some(Self {
-            path: source.path.clone(),
+            path: plain(&source.path),
             text,
             first_line: first as usize - 1,
             at: (at.line as usize - 1, at.column as usize - 1),
             labels,
         })
     }
+}
+
+/// A line of a file as it is shown. Tabs stay: the frame shows them as spaces.
+fn plain_line(line: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c == '\t' || !is_deceptive(c);
+    if line.chars().all(is_plain) {
+        return Cow::Borrowed(line);
+    }
+    let shown = line
+        .chars()
+        .map(|c| if is_plain(c) { c } else { '\u{fffd}' });
+    Cow::Owned(shown.collect())
 }
 
 /// A part of a line around a byte of it, and how many bytes were cut off before it.

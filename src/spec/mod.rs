@@ -26,6 +26,7 @@ pub use schema_faults::check_schema;
 
 use crate::diagnostic::nearest;
 use crate::document::{Node, NodeValue, Spanned};
+use crate::plain::plain;
 use crate::source::{SourceId, Span};
 use fleet::FleetSpec;
 use std::collections::BTreeMap;
@@ -135,7 +136,8 @@ pub fn did_you_mean_or<'a>(
     known: impl IntoIterator<Item = &'a str>,
     otherwise: impl FnOnce() -> String,
 ) -> String {
-    nearest(unknown, known).map_or_else(otherwise, |name| format!("did you mean `{name}`?"))
+    nearest(unknown, known)
+        .map_or_else(otherwise, |name| format!("did you mean `{}`?", plain(name)))
 }
 
 /// Asks whether the nearest of the known names was meant; lists the first twelve if none is near.
@@ -143,6 +145,6 @@ pub fn one_of_these<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>)
     let known: Vec<&str> = known.into_iter().collect();
     did_you_mean_or(unknown, known.iter().copied(), || match known.as_slice() {
         [] => "there is none".to_owned(),
-        all => format!("known: {}", all[..all.len().min(12)].join(", ")),
+        all => format!("known: {}", plain(&all[..all.len().min(12)].join(", "))),
     })
 }

@@ -5,6 +5,7 @@ use crate::cli::{CliError, Outcome, output, proof_inputs};
 use tenantry::graph::Cluster;
 use tenantry::isolation::question::AccessQuestion;
 use tenantry::isolation::who_can::{Access, WhoCan, Whose, who_can};
+use tenantry::plain::plain;
 use tenantry::report::access::{ClusterAccess, WhoCanReport};
 
 /// Runs the command. The exit code is 1 if the answer is not known for somebody.
@@ -15,7 +16,7 @@ pub fn run(cli: &Cli, args: &WhoCanArgs) -> Result<Outcome, CliError> {
     let inputs = proof_inputs::read(cli, &beside)?;
     let question = args.access.question(&inputs.clusters)?;
     for note in args.access.check(&inputs.clusters)? {
-        output::err(&format!("note: {note}\n"));
+        output::err(&format!("note: {}\n", plain(&note)));
     }
 
     let clusters = inputs.clusters.iter();
