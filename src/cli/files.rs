@@ -82,20 +82,23 @@ impl DiskStore {
                 continue;
             }
             let folder = entry.path_is_symlink() && entry.path().is_dir();
-            let path = slashed(
-                entry
-                    .path()
-                    .strip_prefix(&self.root)
-                    .unwrap_or(entry.path()),
-            );
-            let path = path.ok_or_else(|| name_fault(entry.path()))?;
+            let path = self.listed(entry.path());
             let is_overlay = entry.file_name() == "Kustomization";
             if folder || is_overlay || is_yaml(&path) || path.ends_with(".json") {
                 out.push(path);
             }
         }
 
+        out.dedup();
         Ok(out)
+    }
+
+    /// The path of a file below the root. A name that is not UTF-8 has U+FFFD in place of what is not;
+    /// such a file cannot be read by its path, and `read` says so.
+    fn listed(&self, path: &Path) -> String {
+        let path = path.strip_prefix(&self.root).unwrap_or(path);
+        let path = path.to_string_lossy();
+        path.replace(std::path::MAIN_SEPARATOR, "/")
     }
 
     fn is_inside(&self, path: &Path) -> std::io::Result<bool> {
@@ -181,19 +184,14 @@ impl Store for DiskStore {
             if entry.file_type().is_dir() {
                 continue;
             }
-            let relative = entry
-                .path()
-                .strip_prefix(&self.root)
-                .unwrap_or(entry.path());
-            match slashed(relative) {
-                Some(path) if is_yaml(&path) => out.push(path),
-                Some(_) => {}
-                None if !is_yaml(&entry.path().to_string_lossy()) => {}
-                None => return Err(name_fault(entry.path())),
+            let path = self.listed(entry.path());
+            if is_yaml(&path) {
+                out.push(path);
             }
         }
 
         out.par_sort_unstable_by(|a, b| by_folder(a, b));
+        out.dedup();
         Ok(out)
     }
 
@@ -201,7 +199,12 @@ impl Store for DiskStore {
         let full = self.root.join(path);
         let mut meta = match full.symlink_metadata() {
             Ok(meta) => meta,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return FileContent::Missing,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                return match path.contains(char::REPLACEMENT_CHARACTER) {
+                    true => FileContent::Unreadable("its name is not UTF-8: rename it".into()),
+                    false => FileContent::Missing,
+                };
+            }
             Err(e) => return FileContent::Unreadable(e.to_string()),
         };
 
