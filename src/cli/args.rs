@@ -2,6 +2,7 @@
 
 mod access;
 mod extra;
+mod values;
 
 pub use access::{AccessArgs, CanArgs, WhoCanArgs};
 pub use extra::ExtraArgs;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use tenantry::delivery::Engine;
+use tenantry::netpol::Port;
 
 /// Compile a directory of tenant specs into a hardened tree that Flux applies
 ///
@@ -64,7 +66,7 @@ pub struct Cli {
     #[arg(short, long, global = true)]
     pub verbose: bool,
     /// Judge waivers as of this day, as 2026-11-22 [default: today, UTC]
-    #[arg(long, global = true, value_name = "DATE", env = "TENANTRY_NOW")]
+    #[arg(long, global = true, value_name = "DATE", env = "TENANTRY_NOW", value_parser = values::day)]
     pub now: Option<String>,
     /// Read a source that the fleet names from this checkout; repeatable
     #[arg(long, global = true, value_name = "NAME=DIR")]
@@ -594,7 +596,7 @@ pub struct ProveArgs {
     #[allow(missing_docs)]
     pub beside: ExtraArgs,
     /// Place manifests of --also that name no namespace in this one, as `kubectl apply -n` does
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", value_parser = values::namespace)]
     pub namespace: Option<String>,
     /// Report only these rules or planes, and let them alone decide the exit code
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
@@ -702,10 +704,10 @@ pub struct ReachArgs {
     /// `kube-apiserver` or `dns`
     pub to: String,
     /// Send to this port, as 8080 or 53/UDP [default: any port]
-    #[arg(long, value_name = "PORT[/PROTOCOL]")]
-    pub port: Option<String>,
+    #[arg(long, value_name = "PORT[/PROTOCOL]", value_parser = values::port)]
+    pub port: Option<Port>,
     /// Place manifests of --also that name no namespace in this one, as `kubectl apply -n` does
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", value_parser = values::namespace)]
     pub namespace: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]

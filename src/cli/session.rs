@@ -174,6 +174,11 @@ pub struct Selection {
     pub removable: Vec<String>,
 }
 
+/// Whether a text is a day as `--now` takes it.
+pub fn is_day(text: &str) -> bool {
+    Day::parse(text).is_some()
+}
+
 /// The day that decides about waivers.
 pub fn today(cli: &Cli) -> Result<Day, CliError> {
     let text = match &cli.now {

@@ -32,6 +32,13 @@ impl Workspace {
         let file = match &cli.fleet {
             Some(file) => {
                 let file = start.join(file);
+                if file.is_dir() {
+                    return Err(CliError::Usage(format!(
+                        "--fleet {}: it is a folder; name the fleet's file, such as {}",
+                        file.display(),
+                        file.join("fleet.yaml").display()
+                    )));
+                }
                 if !file.is_file() {
                     return Err(CliError::Usage(format!(
                         "--fleet {}: there is no such file",

@@ -236,12 +236,14 @@ impl Subject {
     }
 
     /// Reads `user:NAME`, `group:NAME`, `serviceaccount:NAMESPACE:NAME` (or `sa:`), or a user's
-    /// name as it is.
+    /// name as it is: `alice`, `oidc:alice`, `system:admin`.
     ///
     /// # Errors
-    /// A service account without its two parts.
+    /// A subject without a name, a service account without its two parts, and a kind in another
+    /// spelling (`ServiceAccount:`, `groups:`). A user whose name begins like that is `user:NAME`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let parsed = match text.split_once(':') {
+            Some(("user" | "group", "")) => return Err(format!("`{text}` has no name")),
             Some(("user", name)) => Self::User(name.into()),
             Some(("group", name)) => Self::Group(name.into()),
             Some(("serviceaccount" | "sa", rest)) => {
@@ -255,6 +257,13 @@ impl Subject {
                 })?;
                 Self::ServiceAccount(namespace.into(), name.into())
             }
+            Some((prefix, _)) if is_kind_of_subject(prefix) => {
+                return Err(format!(
+                    "`{prefix}:` is none of the prefixes user:, group:, serviceaccount: and sa: (a \
+                     user of this name is user:{text})"
+                ));
+            }
+            _ if text.is_empty() => return Err("a subject has a name".to_owned()),
             _ => Self::User(text.into()),
         };
         Ok(parsed.canonical())
@@ -288,6 +297,22 @@ impl Subject {
             ],
         }
     }
+}
+
+/// Whether a word is a kind of subject in any spelling: `ServiceAccount`, `service-accounts`, `Users`.
+fn is_kind_of_subject(word: &str) -> bool {
+    let letters = word.chars().filter(char::is_ascii_alphabetic);
+    let word: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
+    let kind = word.strip_suffix('s').unwrap_or(&word);
+    [
+        "user",
+        "group",
+        "serviceaccount",
+        "sa",
+        "svcacct",
+        "svcaccount",
+    ]
+    .contains(&kind)
 }
 
 impl fmt::Display for Subject {

@@ -1,6 +1,8 @@
 //! `can` and `reach`: the answer, and the chain that leads to it.
 
-use crate::support::{fixture, pipe, two_tenants, two_tenants_with_an_edge};
+use crate::support::{
+    FLEET, Sandbox, fixture, pipe, tenant, two_tenants, two_tenants_with_an_edge,
+};
 use std::fs;
 
 #[test]
@@ -181,5 +183,177 @@ fn manifests_on_the_standard_input_answer_as_those_of_a_file() {
         let by_input = pipe(&mut command, &binding).code(0);
         assert!(by_file.out.starts_with("prod: yes"), "{by_file:?}");
         assert!(by_input.out.starts_with("prod: yes"), "{by_input:?}");
+    }
+}
+
+/// Two namespaces.
+const MANIFESTS: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\n\
+                         apiVersion: v1\nkind: Namespace\nmetadata: {name: b}\n";
+
+#[test]
+fn a_value_that_means_nothing_is_refused() {
+    let sandbox = Sandbox::with(&[("m.yaml", MANIFESTS)]);
+    for (question, wanted) in [
+        (&["prove", "--also", ""][..], "it is empty"),
+        (&["prove", "--also", "x="], "no path is named"),
+        (&["prove", "--also", "=m.yaml"], "no cluster is named"),
+        (&["prove", "--snapshot", ""], "it is empty"),
+        (
+            &["prove", "--also", "nowhere"],
+            "there is no such file or folder",
+        ),
+        (
+            &["prove", "--also", "m.yaml", "--platform-namespace", "["],
+            "a pattern",
+        ),
+        (
+            &["prove", "--also", "m.yaml", "--tenant-namespace", ""],
+            "a pattern",
+        ),
+        (
+            &["prove", "--also", "m.yaml", "--group-by", ""],
+            "the key of a label",
+        ),
+        (
+            &["prove", "--also", "m.yaml", "-n", "BAD NS"],
+            "the name of a namespace",
+        ),
+        (
+            &[
+                "can", "user:x", "get", "pods", "-n", "BAD NS", "--also", "m.yaml",
+            ],
+            "the name of a namespace",
+        ),
+        (
+            &["reach", "a", "b", "--port", "0", "--also", "m.yaml"],
+            "a port of 1 to 65535",
+        ),
+        (
+            &["reach", "a", "b", "--port=+80", "--also", "m.yaml"],
+            "a port of 1 to 65535",
+        ),
+        (
+            &["reach", "a", "b", "--port", "080", "--also", "m.yaml"],
+            "a port of 1 to 65535",
+        ),
+        (
+            &["reach", "a", "10.0.0.0/08", "--also", "m.yaml"],
+            "neither an address nor a network",
+        ),
+        (
+            &["reach", "a", "[fd00::1]:80", "--also", "m.yaml"],
+            "write fd00::1, and the port as --port 80",
+        ),
+        (
+            &["reach", "a", "10.0.0.7:80", "--also", "m.yaml"],
+            "write 10.0.0.7, and the port as --port 80",
+        ),
+        (
+            &["reach", "a", "[::1", "--also", "m.yaml"],
+            "neither an address nor a network",
+        ),
+        (
+            &["reach", "a", "::1]", "--also", "m.yaml"],
+            "neither an address nor a network",
+        ),
+        (
+            &["reach", "a", "[[[::1", "--also", "m.yaml"],
+            "neither an address nor a network",
+        ),
+        (
+            &["reach", "a", "[[::1]]", "--also", "m.yaml"],
+            "neither an address nor a network",
+        ),
+        (
+            &["reach", "a", "[10.0.0.7]", "--also", "m.yaml"],
+            "there is no namespace",
+        ),
+        (
+            &["can", "user:", "get", "pods", "--also", "m.yaml"],
+            "has no name",
+        ),
+        (
+            &["can", "", "get", "pods", "--also", "m.yaml"],
+            "a subject has a name",
+        ),
+        (
+            &[
+                "can",
+                "ServiceAccount:a:x",
+                "get",
+                "pods",
+                "--also",
+                "m.yaml",
+            ],
+            "none of the prefixes",
+        ),
+        (
+            &[
+                "can",
+                "service-account:a:x",
+                "get",
+                "pods",
+                "--also",
+                "m.yaml",
+            ],
+            "none of the prefixes",
+        ),
+        (
+            &["can", "Users:x", "get", "pods", "--also", "m.yaml"],
+            "none of the prefixes",
+        ),
+        (
+            &["who-can", "get", "secrets", "", "--also", "m.yaml"],
+            "it is empty",
+        ),
+        (&["who-can", "get", "", "--also", "m.yaml"], "it is empty"),
+        (&["who-can", "", "pods", "--also", "m.yaml"], "it is empty"),
+        (
+            &["who-can", "get", "pods", "--also", "m.yaml", "--fleet", "."],
+            "it is a folder",
+        ),
+    ] {
+        let ran = sandbox.run(question);
+        assert!(
+            ran.code == 2 && ran.err.contains(wanted),
+            "{question:?}: {ran:?}"
+        );
+        assert_eq!(ran.out, "", "{question:?}");
+    }
+
+    // Without a fleet no waiver has a day, and the day is wrong all the same.
+    let mut command = sandbox.command(&["prove", "--also", "m.yaml"]);
+    let ran = command
+        .env("TENANTRY_NOW", "")
+        .args(["--now", "2026-13-99"])
+        .output()
+        .expect("it runs");
+    assert_eq!(ran.status.code(), Some(2), "{ran:?}");
+}
+
+#[test]
+fn a_user_may_have_a_colon_in_the_name() {
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/a.yaml", &tenant("a", "")),
+    ]);
+    for subject in [
+        "system:admin",
+        "oidc:alice",
+        "arn:aws:iam::111122223333:user/alice",
+        "user:system:x",
+        "user:ServiceAccount:a:x",
+        "user:arn:aws:iam::111122223333:role/x",
+        "sa:a:default",
+        "sa:a/default",
+        "serviceaccount:a:default",
+        "group:oidc:admins",
+    ] {
+        let ran = sandbox.run(&["can", subject, "get", "pods", "-n", "a"]);
+        assert!(ran.code < 2, "{subject}: {ran:?}");
+    }
+    for end in ["[fd00::1]", "fd00::1", "fd00::/8", "10.0.0.0/0"] {
+        let ran = sandbox.run(&["reach", "a", end]);
+        assert!(ran.code < 2, "{end}: {ran:?}");
     }
 }

@@ -303,3 +303,218 @@ fn small_files_cannot_cost_much_time() {
         );
     }
 }
+
+// Names that deceive: of users, roles, bindings, labels and files. Whatever a manifest is called, no
+// report moves a cursor, turns a direction, begins a line, or becomes HTML or a link.
+
+/// Characters that are not seen, or that change how others are seen.
+const HOSTILE: [&str; 14] = [
+    "\u{1b}[2K\rcluster: yes",
+    "\u{7}",
+    "\u{7f}",
+    "\u{85}",
+    "\u{ad}",
+    "\u{61c}",
+    "\u{200b}",
+    "\u{200f}",
+    "\u{2028}",
+    "\u{202e}",
+    "\u{2066}",
+    "\u{2060}",
+    "\u{feff}",
+    "\ncluster: yes",
+];
+
+/// What reports are asked for, as text.
+const COMMANDS: [&[&str]; 13] = [
+    &["prove"],
+    &["prove", "--color", "always"],
+    &["prove", "--matrix", "--threats", "--group-by", "team"],
+    &["prove", "--summary"],
+    &["prove", "--format", "github"],
+    &[
+        "prove",
+        "--format",
+        "markdown",
+        "--matrix",
+        "--group-by",
+        "team",
+    ],
+    &["can", "sa:a:default", "get", "secrets", "-n", "b"],
+    &["can", "user:alicf", "get", "pods", "-n", "b"],
+    &["can", "group:devz", "get", "pods", "-n", "b"],
+    &["can", "user:bob", "get", "widgetz.example.com"],
+    &["who-can", "get", "pods", "-n", "b"],
+    &["reach", "a/wep", "b"],
+    &["reach", "a/web", "b"],
+];
+
+/// A cluster whose every free name ends in some text.
+fn manifests(end: &str) -> String {
+    let quoted = |name: &str| serde_json::json!(format!("{name}{end}")).to_string();
+    let (alice, dev, role) = (quoted("alice"), quoted("dev"), quoted("role"));
+    let (binding, group, web, team) = (
+        quoted("x"),
+        quoted("example.com"),
+        quoted("web"),
+        quoted("t"),
+    );
+    format!(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {{name: a, labels: {{team: {team}}}}}\n---\n\
+         apiVersion: v1\nkind: Namespace\nmetadata: {{name: b}}\n---\n\
+         apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {web}, namespace: a}}\n\
+         spec: {{template: {{metadata: {{labels: {{app: web}}}}, spec: {{containers: []}}}}}}\n---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\n\
+         metadata: {{name: {role}, namespace: b}}\n\
+         rules: [{{apiGroups: [\"\", {group}], resources: ['*'], verbs: ['*']}}]\n---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\n\
+         metadata: {{name: {binding}, namespace: b}}\n\
+         subjects: [{{kind: User, name: {alice}}}, {{kind: User, name: bob}},\n  \
+         {{kind: Group, name: {dev}}}, {{kind: ServiceAccount, name: default, namespace: a}}]\n\
+         roleRef: {{kind: Role, name: {role}, apiGroup: rbac.authorization.k8s.io}}\n"
+    )
+}
+
+/// The first character of a report that deceives. Newlines end lines, and escapes colour them.
+fn deceptive(text: &str) -> Option<char> {
+    let mut plain = text.replace('\n', "");
+    if text.contains("\u{1b}[0m") {
+        plain = without_colours(&plain);
+    }
+    plain.chars().find(|c| tenantry::plain::is_deceptive(*c))
+}
+
+/// A text without the escapes that set colours.
+fn without_colours(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once('m') {
+            Some((codes, rest)) if codes.bytes().all(|b| b.is_ascii_digit() || b == b';') => {
+                out.push_str(rest);
+            }
+            _ => {
+                out.push('\u{1b}');
+                out.push_str(part);
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn no_report_shows_a_character_that_deceives() {
+    for end in HOSTILE {
+        let sandbox = Sandbox::with(&[(&format!("m/a{end}.yaml"), manifests(end).as_str())]);
+        for command in COMMANDS {
+            let ran = sandbox.run(&[command, &["--also", "m"]].concat());
+            let all = ran.all();
+            assert_eq!(deceptive(&all), None, "{command:?} {end:?}: {all:?}");
+            assert!(!all.contains("\ncluster: yes\n"), "{command:?}: {all}");
+        }
+    }
+}
+
+#[test]
+fn a_name_is_neither_html_nor_a_link_nor_a_cell() {
+    for end in [
+        "` <img src=x> `",
+        "`](https://example.com) [x](https://example.com)",
+        "| a | b |",
+        "``` <b>",
+        "**<script>**",
+    ] {
+        let sandbox = Sandbox::with(&[(
+            &format!("m/a{}.yaml", end.replace('/', "_")),
+            manifests(end).as_str(),
+        )]);
+        let ran = sandbox.run(&[
+            "prove",
+            "--also",
+            "m",
+            "--format",
+            "markdown",
+            "--matrix",
+            "--group-by",
+            "team",
+        ]);
+        let own = [
+            "<details><summary>",
+            "</summary>",
+            "</details>",
+            "<code>",
+            "</code>",
+        ];
+        let mut text = own
+            .iter()
+            .fold(ran.out.clone(), |text, tag| text.replace(tag, ""));
+        // What stands in code is shown as it is.
+        for fence in ["```", "`"] {
+            let parts: Vec<&str> = text.split(fence).collect();
+            assert_eq!(parts.len() % 2, 1, "{end}: {text}");
+            text = parts.into_iter().step_by(2).collect();
+        }
+        assert!(
+            !text.contains(['<', '[', '>']) && !text.contains("a | b"),
+            "{end}: {text}"
+        );
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_whose_name_is_no_text_stops_nothing() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let fleet = || {
+        Sandbox::with(&[
+            ("tenants/fleet.yaml", FLEET),
+            ("tenants/a.yaml", &tenant("a", "")),
+            (
+                "infra/flux.yaml",
+                "apiVersion: v1\nkind: Namespace\nmetadata: {name: flux-system}\n",
+            ),
+        ])
+    };
+    let bad = OsStr::from_bytes(b"caf\xe9.yaml");
+    let add = |sandbox: &Sandbox, folder: &str| {
+        std::fs::write(sandbox.path().join(folder).join(bad), "a: 1\n").expect("a file");
+    };
+
+    // Outside of what is read, it says nothing.
+    let sandbox = fleet();
+    assert_eq!(sandbox.run(&["render"]).code, 0);
+    add(&sandbox, "infra");
+    for command in [
+        &["check"][..],
+        &["render"],
+        &["status"],
+        &["show", "a"],
+        &["prove"],
+    ] {
+        let ran = sandbox.run(command);
+        assert!(ran.code < 2, "{command:?}: {ran:?}");
+        assert!(!ran.all().contains("not UTF-8"), "{command:?}: {ran:?}");
+    }
+
+    // Within what is read, it is what could not be read, and holds nothing else.
+    let ran = sandbox.run(&["prove", "--also", "infra"]);
+    assert!(
+        ran.code == 1 && ran.out.contains("infra/caf\u{fffd}.yaml") && ran.out.contains("unknown"),
+        "{ran:?}"
+    );
+    let sandbox = fleet();
+    add(&sandbox, "tenants");
+    let ran = sandbox.run(&["check"]);
+    assert!(
+        ran.code == 1 && ran.all().contains("its name is not UTF-8"),
+        "{ran:?}"
+    );
+    let ran = sandbox.run(&["render"]);
+    let is_rendered = |path: &String| path.starts_with("rendered/") && path.contains("/a");
+    assert!(
+        ran.code == 1 && sandbox.files().keys().any(is_rendered),
+        "{ran:?}"
+    );
+}

@@ -4,21 +4,20 @@ use crate::cli::args::{CanArgs, Cli, ReportFormat};
 use crate::cli::concerned::Question;
 use crate::cli::proof_inputs;
 use crate::cli::{CliError, Outcome, output};
-use tenantry::graph::rbac::Subject;
 use tenantry::isolation::question::{self, Answer, Word};
+use tenantry::plain::plain;
 use tenantry::report::access::answer_text;
 use tenantry::report::mermaid::{Flowchart, Vertex};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &CanArgs) -> Result<Outcome, CliError> {
-    let subject = Subject::parse(&args.subject).map_err(CliError::Usage)?;
+    let subject = &args.subject;
     let beside = args
         .beside
         .in_namespace(args.access.manifest_namespace.as_ref());
     // Without a namespace, the grants of every tenant can decide.
     let inputs = match &args.access.namespace {
         Some(namespace) => {
-            let subject = &subject;
             let question = Question::Grants { namespace, subject };
             proof_inputs::read_for(cli, &beside, &question)?
         }
@@ -27,12 +26,12 @@ pub fn run(cli: &Cli, args: &CanArgs) -> Result<Outcome, CliError> {
 
     let question = args.access.question(&inputs.clusters)?;
     for note in args.access.check(&inputs.clusters)? {
-        output::err(&format!("note: {note}\n"));
+        output::err(&format!("note: {}\n", plain(&note)));
     }
 
     let clusters = inputs.clusters.iter();
     let answers: Vec<Answer> = clusters
-        .map(|cluster| question::answer(cluster, &subject, &question, args.direct))
+        .map(|cluster| question::answer(cluster, subject, &question, args.direct))
         .collect();
     let is_allowed = answers.iter().any(|answer| answer.word == Word::Yes);
 
@@ -48,7 +47,7 @@ pub fn run(cli: &Cli, args: &CanArgs) -> Result<Outcome, CliError> {
             chart.cluster(&cluster.name);
             if answer.word == Word::Yes {
                 let goal = Vertex::goal(&question.phrase());
-                chart.add(Vertex::principal(&subject), &answer.steps, goal, "");
+                chart.add(Vertex::principal(subject), &answer.steps, goal, "");
             }
         }
         chart.text()

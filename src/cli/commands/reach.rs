@@ -6,12 +6,11 @@ use crate::cli::proof_inputs;
 use crate::cli::{CliError, Outcome, output};
 use tenantry::isolation::connection::{self, named_namespace, names_address};
 use tenantry::isolation::question::Word;
-use tenantry::netpol::{Port, Ports, Protocol};
+use tenantry::plain::plain;
 use tenantry::report::access::answer_text;
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &ReachArgs) -> Result<Outcome, CliError> {
-    let port = args.port.as_deref().map(port).transpose()?;
     let beside = args.beside.in_namespace(args.namespace.as_ref());
     let ends = [args.from.as_str(), args.to.as_str()];
     // An address may be that of a pod of any tenant.
@@ -27,7 +26,7 @@ pub fn run(cli: &Cli, args: &ReachArgs) -> Result<Outcome, CliError> {
     let mut any = false;
     let mut missing = Vec::new();
     for cluster in &inputs.clusters {
-        let answer = connection::answer(cluster, &args.from, &args.to, port.as_ref());
+        let answer = connection::answer(cluster, &args.from, &args.to, args.port.as_ref());
         let answer = match answer {
             Ok(answer) => answer,
             Err(reason) => {
@@ -43,18 +42,7 @@ pub fn run(cli: &Cli, args: &ReachArgs) -> Result<Outcome, CliError> {
         return Err(CliError::Usage(missing.join("; ")));
     }
     for reason in missing {
-        output::err(&format!("note: {reason}\n"));
+        output::err(&format!("note: {}\n", plain(&reason)));
     }
     Ok(Outcome::from(!any))
-}
-
-fn port(text: &str) -> Result<Port, CliError> {
-    let bad = || CliError::Usage(format!("--port {text}: write it as 8080, or 53/UDP"));
-    let (number, protocol) = text.split_once('/').unwrap_or((text, "TCP"));
-    let number: u16 = number.parse().map_err(|_| bad())?;
-    let protocol = Protocol::parse(&protocol.to_uppercase()).ok_or_else(bad)?;
-    Ok(Port {
-        protocol,
-        ports: Ports::Range(number, number),
-    })
 }

@@ -10,7 +10,7 @@ use crate::kube::resources;
 use crate::netpol::{Port, Ports, Protocol};
 use crate::spec::did_you_mean_or;
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Names of the API server in a question.
 const API_SERVER: [&str; 4] = [
@@ -138,12 +138,13 @@ fn namespace(cluster: &Cluster, name: &str) -> Result<u32, String> {
 /// Reads an address or a network, in brackets or not. An IPv4 network that is mapped to IPv6 is one of
 /// IPv4.
 fn network(text: &str) -> Result<IpNet, String> {
-    let plain = text.replace(['[', ']'], "");
-    let parsed = match plain.contains('/') {
-        true => plain.parse::<IpNet>().ok(),
-        false => plain.parse::<IpAddr>().ok().map(IpNet::from),
-    };
-    let net = parsed.ok_or_else(|| {
+    if let Some((address, port)) = with_port(text) {
+        return Err(format!(
+            "`{text}` has a port: write {address}, and the port as --port {port}"
+        ));
+    }
+    let net = unbracketed(text).and_then(plain_network);
+    let net = net.ok_or_else(|| {
         format!(
             "`{text}` is neither an address nor a network: write 10.0.0.7, 10.0.0.0/8 or fd00::1, \
              and give the port by --port"
@@ -155,6 +156,37 @@ fn network(text: &str) -> Result<IpNet, String> {
         v4 @ IpNet::V4(_) => v4,
     }
     .trunc())
+}
+
+/// The address and the port of `10.0.0.7:80` or `[fd00::1]:80`.
+fn with_port(text: &str) -> Option<(IpAddr, u16)> {
+    let (address, port) = text.rsplit_once(':')?;
+    let address: IpAddr = match address.strip_prefix('[') {
+        Some(inner) => inner.strip_suffix(']')?.parse::<Ipv6Addr>().ok()?.into(),
+        None => address.parse::<Ipv4Addr>().ok()?.into(),
+    };
+    Some((address, port.parse().ok()?))
+}
+
+/// A text without the pair of brackets that an IPv6 address may have; `None` for another bracket.
+fn unbracketed(text: &str) -> Option<&str> {
+    let inner = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let plain = match inner {
+        Some(inner) if inner.contains(':') => inner,
+        _ => text,
+    };
+    (!plain.contains(['[', ']'])).then_some(plain)
+}
+
+/// An address or a network whose length is written as kubectl takes it: `/8`, and not `/08`.
+fn plain_network(text: &str) -> Option<IpNet> {
+    let Some((_, prefix)) = text.split_once('/') else {
+        return text.parse::<IpAddr>().ok().map(IpNet::from);
+    };
+    let is_plain = prefix == "0" || !prefix.starts_with(['0', '+']);
+    text.parse().ok().filter(|_| is_plain)
 }
 
 fn unmapped(address: Ipv6Addr, prefix: u8) -> Option<IpNet> {
