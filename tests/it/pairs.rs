@@ -1,7 +1,7 @@
 //! How many pairs of tenants findings open: counted by sets, and pair by pair.
 
 use crate::isolation::{base, cluster};
-use crate::support::{Dice, fixture, json, tenant, two_tenants};
+use crate::support::{Dice, Sandbox, fixture, json, tenant, two_tenants};
 use std::collections::{BTreeMap, BTreeSet};
 use tenantry::graph::TenantNode;
 use tenantry::isolation::pairs::{OpenedPairs, count};
@@ -263,5 +263,44 @@ fn reports_say_how_many_pairs_a_finding_opens() {
             (Some(1), Some(1)),
             "{first}"
         );
+    }
+}
+
+#[test]
+fn who_may_write_flux_objects_gains_by_an_open_controller() {
+    let writer = |tenant: &str| {
+        format!(
+            "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\n\
+             metadata: {{name: flux, namespace: {tenant}}}\n\
+             roleRef: {{kind: ClusterRole, name: flux, apiGroup: rbac.authorization.k8s.io}}\n\
+             subjects: [{{kind: ServiceAccount, name: ci, namespace: {tenant}}}]\n"
+        )
+    };
+    let mut manifests = String::from(
+        "apiVersion: apps/v1\nkind: Deployment\n\
+         metadata: {name: kustomize-controller, namespace: flux-system}\n\
+         spec: {template: {spec: {containers: [{name: manager, \
+         image: ghcr.io/fluxcd/kustomize-controller:v1.6.0, args: [--no-remote-bases=true, \
+         --no-cross-namespace-refs=true]}]}}}\n---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: flux}\n\
+         rules: [{apiGroups: [kustomize.toolkit.fluxcd.io], resources: [kustomizations], \
+         verbs: ['*']}]\n",
+    );
+    for name in ["red", "blue", "green"] {
+        manifests += &format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n");
+    }
+
+    // Each writer reaches the two others; if the inputs show none, everybody may be one.
+    for (writers, pairs) in [(&["red"][..], 2), (&["red", "blue"], 4), (&[], 6)] {
+        let bound: String = writers.iter().map(|tenant| writer(tenant)).collect();
+        let sandbox = Sandbox::with(&[("m.yaml", &(manifests.clone() + &bound))]);
+        let ran = sandbox.run(&["prove", "--also", "m.yaml", "--format", "json"]);
+        let report = json(&ran.out);
+        let all = report["findings"].as_array().expect("findings").iter();
+        let opened: Vec<u64> = all
+            .filter(|finding| finding["rule"] == "gitops/lockdown")
+            .filter_map(|finding| finding["opensPairs"].as_u64())
+            .collect();
+        assert_eq!(opened, [pairs], "{writers:?}: {}", ran.out);
     }
 }

@@ -8,7 +8,7 @@ use crate::isolation::{Finding, at, some};
 use crate::source::Span;
 use crate::value::Text;
 use std::cell::LazyCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
     /// Flux's controllers are started so that tenants are not kept apart.
@@ -237,7 +237,11 @@ fn setting<'a>(started: &StartedController<'a>, required: &RequiredFlag) -> Opti
     })
 }
 
-fn finding(required: &RequiredFlag, setting: &Setting<'_>, writers: &BTreeSet<String>) -> Finding {
+fn finding(
+    required: &RequiredFlag,
+    setting: &Setting<'_>,
+    writers: &BTreeMap<u32, &str>,
+) -> Finding {
     let RequiredFlag {
         flag, consequence, ..
     } = required;
@@ -268,20 +272,25 @@ fn finding(required: &RequiredFlag, setting: &Setting<'_>, writers: &BTreeSet<St
         0 => "whoever may write Flux objects".to_owned(),
         _ => format!(
             "tenants that may write Flux objects ({})",
-            some(writers.iter().map(String::as_str))
+            some(writers.values().copied())
         ),
     };
 
     let message = format!("{runs} {started}: {consequence}");
-    Finding::refuted(&LOCKDOWN, setting.span, message)
+    let finding = Finding::refuted(&LOCKDOWN, setting.span, message)
         .step(setting.span, format!("{started} in {object}"))
         .step(setting.span, format!("so {consequence}: {who}"))
-        .fix(required.value.proposal(flag))
+        .fix(required.value.proposal(flag));
+    // One key decrypts the files of everybody, for everybody.
+    match writers.is_empty() || required.value == FlagValue::Absent {
+        true => finding,
+        false => finding.by_each(writers.keys().copied()),
+    }
 }
 
 /// The tenants whose people or service accounts may write Flux objects.
-fn writers(cluster: &Cluster) -> BTreeSet<String> {
-    let mut writers = BTreeSet::new();
+fn writers(cluster: &Cluster) -> BTreeMap<u32, &str> {
+    let mut writers = BTreeMap::new();
     for binding in &cluster.rbac.bindings {
         if binding.id.namespace.is_empty() {
             continue;
@@ -295,7 +304,7 @@ fn writers(cluster: &Cluster) -> BTreeSet<String> {
             .subjects
             .iter()
             .flat_map(|(subject, _)| cluster.holders(subject));
-        writers.extend(tenants.map(|tenant| cluster.tenants[tenant as usize].name.to_string()));
+        writers.extend(tenants.map(|at| (at, cluster.tenants[at as usize].name.as_str())));
     }
     writers
 }

@@ -1,6 +1,7 @@
 use super::Findings;
 use crate::diagnostic::rule;
-use crate::graph::Cluster;
+use crate::graph::facts::ObjectRef;
+use crate::graph::{Cluster, Origin};
 use crate::isolation::Finding;
 
 rule! {
@@ -14,7 +15,9 @@ rule! {
     /// in the end is not known.
     ///
     /// ## Fix
-    /// Remove one: import it into the tenant's spec, or leave it out of what tenantry renders.
+    /// Remove one: import it into the tenant's spec, or leave it out of what tenantry renders. If the two
+    /// files are of different clusters, remove none: name each cluster with its folder, as
+    /// `--also NAME=DIR`.
     ///
     /// ## References
     /// fluxcd/kustomize-controller#338, fluxcd/flux2#3316
@@ -36,7 +39,19 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             Finding::unknown(&SECOND_DEFINITION, second.origin.span, message)
                 .step(first.span, "first from this")
                 .step(second.origin.span, "defined again")
-                .fix("remove one of the two"),
+                .fix(fix(second, *first)),
         );
+    }
+}
+
+/// Two files may be of two clusters that were given as one folder.
+fn fix(second: &ObjectRef, first: Origin) -> &'static str {
+    let is_one_file = second.origin.span.source == first.span.source;
+    match first.input.is_rendered() || is_one_file {
+        true => "remove one of the two",
+        false => {
+            "if the two files are of different clusters, name each with its folder, as --also \
+             NAME=DIR; else remove one of the two"
+        }
     }
 }
