@@ -138,8 +138,14 @@ fn paired(cli: &Cli) -> Result<Vec<ReportTarget>, CliError> {
         }
     }
 
-    if pending.is_some() {
-        return Err(fault());
+    match pending {
+        // One file without a format is the text.
+        Some(file) if targets.is_empty() => targets.push(ReportTarget {
+            format: ReportFormat::Text,
+            file: Some(file.clone()),
+        }),
+        Some(_) => return Err(fault()),
+        None => {}
     }
     targets.reverse();
     Ok(targets)

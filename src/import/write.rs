@@ -395,11 +395,11 @@ pub fn hand_over(output: &Output, from: &str) -> String {
     let mut text = format!(
         "# Imported from {from}
 
-- {} tenants
-- {} objects are said by a field of a spec
-- {} objects are passed through byte for byte (`manifests/`)
-- {} parts of a floor are missing, each with a dated waiver (`waivers/`)
-- {} things were not carried over: the list is below
+- Tenants: {}
+- Objects that a field of a spec describes: {}
+- Objects that are passed through byte for byte (`manifests/`): {}
+- Missing parts of a floor, each with a dated waiver (`waivers/`): {}
+- Things that were not carried over, listed below: {}
 
 ## How the objects change hands
 

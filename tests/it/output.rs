@@ -181,6 +181,11 @@ fn an_output_belongs_to_the_format_before_it() {
 
     let ran = sandbox.run(&["status", "--output", "x", "--format", "json"]);
     assert!(ran.code(2).err.contains("belongs to a --format"));
+
+    // A file without a format is the text.
+    let ran = sandbox.run(&["status", "--output", "text.txt"]).code(0);
+    assert!(ran.out.is_empty(), "{}", ran.out);
+    assert!(sandbox.read("text.txt").contains("PHASE"));
 }
 
 #[test]
