@@ -229,6 +229,15 @@ impl SourceMap {
         format!("{}:{}:{}", source.path, at.line, at.column)
     }
 
+    /// The place of a span: [`SourceMap::locate`], or the path alone if the file has no text, as a
+    /// cluster has none.
+    pub fn place(&self, span: Span) -> String {
+        match self.file(span).text.is_empty() {
+            true => self.path(span).to_owned(),
+            false => self.locate(span),
+        }
+    }
+
     /// Where a value comes from: [`SourceMap::locate`], or the name of a built-in text.
     pub fn origin(&self, span: Span) -> String {
         match &self.get(span.source).built_in {

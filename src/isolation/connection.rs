@@ -12,7 +12,7 @@ pub use outside::{OutsideEnd, OutsideKind};
 
 use super::network::paths::{EndLabels, paths};
 use super::network::reach::meeting;
-use super::question::{Answer, Word};
+use super::question::{Answer, Word, first_steps, unread_steps};
 use super::{MAX_NAMES, Step};
 use crate::graph::network::NamedPort;
 use crate::graph::workload::{Service, ServicePort};
@@ -323,7 +323,7 @@ pub fn between(
 fn too_large(cluster: &Cluster, ends: &[&PodEnd]) -> Answer {
     let step = |end: &&PodEnd| {
         let text = format!(
-            "the selectors of the policies of `{}` are too many to tell",
+            "the selectors of the policies of `{}` have too many combinations to evaluate",
             end.node(cluster).name
         );
         Step::new(end.span(cluster), text)
@@ -334,16 +334,9 @@ fn too_large(cluster: &Cluster, ends: &[&PodEnd]) -> Answer {
 
 /// What keeps the answer about some ends from being known.
 fn unknown(cluster: &Cluster, ends: &[&PodEnd]) -> Vec<Step> {
-    let mut steps: Vec<Step> = cluster
-        .unread_inputs
-        .iter()
-        .map(|finding| Step::new(finding.span, finding.message.clone()))
-        .collect();
-    for end in ends {
-        steps.extend(unevaluated(cluster, end));
-    }
-    steps.truncate(MAX_REASONS);
-    steps
+    let unread = unread_steps(&cluster.unread_inputs);
+    let unevaluated = ends.iter().flat_map(|end| unevaluated(cluster, end));
+    first_steps(unread.chain(unevaluated).collect())
 }
 
 fn between_pods(
@@ -426,7 +419,7 @@ fn unevaluated(cluster: &Cluster, end: &PodEnd) -> Vec<Step> {
         });
         steps.extend(of_other_kinds.map(|policy| {
             let text = format!(
-                "{} has a say in `{}`, and is not evaluated",
+                "{} governs `{}`, and is not evaluated",
                 policy.id.called(),
                 namespace.name
             );

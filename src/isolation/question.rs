@@ -6,6 +6,7 @@ mod refusal;
 
 pub(super) use answer::MAX_REASONS;
 pub use answer::answer;
+pub(super) use answer::{first_steps, unread_steps};
 pub(super) use refusal::{undefined_elsewhere, undefined_roles};
 
 use super::escalation::{HeldGrants, Identities};

@@ -93,6 +93,13 @@ impl WhoCanReport<'_> {
                 for finding in cluster.unread.iter().take(MAX_UNREAD) {
                     let message = plain(&finding.message);
                     let _ = writeln!(out, "  - {message}\n    {}", self.place(finding.span));
+                    if !finding.fix.is_empty() {
+                        let _ = writeln!(out, "    fix: {}", plain(&finding.fix));
+                    }
+                }
+                let more = cluster.unread.len().saturating_sub(MAX_UNREAD);
+                if more > 0 {
+                    let _ = writeln!(out, "  - and {more} more, which `tenantry prove` lists");
                 }
             }
         }
@@ -113,7 +120,7 @@ impl WhoCanReport<'_> {
     }
 
     fn place(&self, span: Span) -> String {
-        plain(&self.sources.locate(span))
+        plain(&self.sources.place(span))
     }
 
     /// A flowchart of Mermaid: from each subject to what is asked.

@@ -142,8 +142,15 @@ impl ProofReport<'_> {
             plural(proof.declared_edges, "edge"),
         );
 
+        let has_findings = proof
+            .planes
+            .iter()
+            .any(|plane| plane.refuted + plane.unknown > 0);
         if size.tenants == 0 {
-            out.push_str("  no tenant is on this cluster yet: there is nothing to prove\n");
+            out.push_str(match has_findings {
+                false => "  no tenant is on this cluster yet: there is nothing to prove\n",
+                true => WITHOUT_TENANTS,
+            });
         }
         if !proof.platform_by_name.is_empty() {
             let _ = writeln!(
@@ -191,6 +198,11 @@ impl ProofReport<'_> {
         out
     }
 }
+
+/// What findings mean on a cluster that has no tenant.
+const WITHOUT_TENANTS: &str = "  no namespace counts as a tenant's: what was found would hold for any tenant, \
+                               or was not read and may hold tenants (without a fleet, --tenant-namespace NAME \
+                               makes a namespace a tenant's, and --platform-namespace NAME the platform's)\n";
 
 /// How many objects there are, and how many of them are rendered if others stand beside them.
 fn objects_text(size: ClusterSize) -> String {

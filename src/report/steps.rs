@@ -9,7 +9,7 @@ use std::fmt::Write;
 pub fn numbered_steps(sources: &SourceMap, steps: &[Step], margin: usize) -> String {
     let mut out = String::new();
     for (number, step) in (1..).zip(steps) {
-        let (text, place) = (plain(&step.text), plain(&sources.locate(step.span)));
+        let (text, place) = (plain(&step.text), plain(&sources.place(step.span)));
         let _ = writeln!(out, "{:margin$}{number}. {text}", "");
         let _ = writeln!(out, "{:margin$}   {place}", "");
     }

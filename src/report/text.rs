@@ -23,7 +23,13 @@ pub fn text(sources: &SourceMap, findings: &[Diagnostic], color: bool, width: us
     let mut hidden = HiddenTexts::default();
     for finding in findings {
         let hides = hidden.has(sources, finding.span.source);
-        one(&mut out, sources, &plain_finding(finding), hides, (color, width));
+        one(
+            &mut out,
+            sources,
+            &plain_finding(finding),
+            hides,
+            (color, width),
+        );
         out.push('\n');
     }
     out

@@ -2,6 +2,7 @@
 
 use crate::isolation::{base, cluster};
 use crate::support::{Sandbox, fixture, root};
+use serde_json::json;
 use std::fmt::Write;
 use tenantry::graph::rbac::{AccessRequest, Subject};
 use tenantry::isolation::question::{self, AccessQuestion, Word};
@@ -552,7 +553,9 @@ fn a_no_says_what_is_missing() {
     };
     let out = can("user:evee");
     assert!(
-        out.contains("no binding names user evee or a group of it: did you mean `eve`?"),
+        out.contains(
+            "no binding but Kubernetes' own names user evee or a group of it: did you mean `eve`?"
+        ),
         "{out}"
     );
     let out = can("sa:alpha:owm");
@@ -607,5 +610,73 @@ fn an_unknown_resource_is_said() {
             "{resource}: {ran:?}"
         );
         assert!(ran.out.starts_with("cluster: no"), "{ran:?}");
+    }
+}
+
+#[test]
+fn who_is_bound_by_kubernetes_alone_is_not_said_to_be_unbound() {
+    let sandbox = with_rules(false, &[], "");
+    for (subject, wanted) in [
+        (
+            "group:system:authenticated",
+            "Kubernetes' own bindings of group",
+        ),
+        (
+            "user:system:kube-scheduler",
+            "Kubernetes' own bindings of user",
+        ),
+        (
+            "user:nobody-of-all",
+            "no binding but Kubernetes' own names user",
+        ),
+    ] {
+        let ran = sandbox.run(&["can", subject, "delete", "nodes", "--also", "all.yaml"]);
+        let is_asked = ran.out.contains("did you mean");
+        assert!(ran.out.contains(wanted) && !is_asked, "{subject}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_controller_of_kubernetes_is_unknown_until_a_snapshot_has_its_roles() {
+    let account = "apiVersion: v1\nkind: ServiceAccount\n\
+                   metadata: {name: addon, namespace: kube-system}\n";
+    let manifests = format!(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {{name: beta}}\n---\n\
+         apiVersion: v1\nkind: Namespace\nmetadata: {{name: kube-system}}\n---\n{account}"
+    );
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+            "metadata": {"name": "x", "namespace": "beta"}, "rules": []},
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": {"name": "x", "namespace": "beta"}, "subjects": [],
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "x"}},
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+            "metadata": {"name": "x"}, "rules": []},
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+            "metadata": {"name": "x"}, "subjects": [],
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "x"}},
+    ]});
+    let sandbox = Sandbox::with(&[("all.yaml", &manifests), ("live.json", &list.to_string())]);
+    let ask = |account: &str, more: &[&str]| {
+        let subject = format!("sa:kube-system:{account}");
+        let question = [
+            "can", &subject, "delete", "secrets", "-n", "beta", "--also", "all.yaml",
+        ];
+        sandbox.run(&[&question[..], more].concat()).out
+    };
+
+    for more in [&[][..], &["--direct"]] {
+        let out = ask("namespace-controller", more);
+        assert!(
+            out.contains(": unknown") && out.contains("system:controller:"),
+            "{out}"
+        );
+    }
+    let out = ask("namespace-controller", &["--snapshot", "live.json"]);
+    assert!(out.contains(": no"), "{out}");
+    // An account that an input makes, or that each namespace has, is none of them.
+    for other in ["addon", "default"] {
+        let out = ask(other, &[]);
+        assert!(out.contains(": no"), "{out}");
     }
 }

@@ -191,3 +191,92 @@ fn an_import_leaves_out_the_namespaces_that_are_named() {
         "{report}"
     );
 }
+
+#[test]
+fn two_files_of_one_object_may_be_of_two_clusters() {
+    let role = |verb: &str| {
+        format!(
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: x}}\n\
+             rules: [{{apiGroups: [''], resources: [pods], verbs: [{verb}]}}]\n"
+        )
+    };
+    let apart = Sandbox::with(&[
+        ("m/one/a.yaml", &(namespace("red") + &role("get"))),
+        ("m/two/a.yaml", &(namespace("red") + &role("list"))),
+    ]);
+    let ran = apart.run(&["prove", "--also", "m", "--only", "gitops"]);
+    assert!(
+        ran.out.contains("gitops/second-definition")
+            && ran
+                .out
+                .contains("fix: if the two files are of different clusters")
+            && ran.out.contains("--also NAME=DIR"),
+        "{}",
+        ran.out
+    );
+
+    let both = namespace("red") + &role("get") + "---\n" + &role("list");
+    let together = Sandbox::with(&[("m/a.yaml", &both)]);
+    let ran = together.run(&["prove", "--also", "m", "--only", "gitops"]);
+    assert!(
+        ran.out.contains("fix: remove one of the two") && !ran.out.contains("NAME=DIR"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn findings_without_a_tenant_are_explained() {
+    let overlay = "resources: [missing.yaml]\n";
+    let sandbox = Sandbox::with(&[("m/kustomization.yaml", overlay)]);
+    let ran = sandbox.run(&["prove", "--also", "m"]).code(1);
+    assert!(
+        ran.out.contains("no namespace counts as a tenant's")
+            && ran.out.contains("--tenant-namespace")
+            && !ran.out.contains("nothing to prove"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn reasons_that_are_cut_off_are_counted() {
+    let missing: Vec<String> = (0..8).map(|at| format!("missing{at}.yaml")).collect();
+    let overlay = format!("resources: [a.yaml, {}]\n", missing.join(", "));
+    let both = namespace("red") + &namespace("blue");
+    let sandbox = Sandbox::with(&[("m/kustomization.yaml", &overlay), ("m/a.yaml", &both)]);
+    for question in [
+        &["can", "user:x", "get", "pods", "-n", "red"][..],
+        &["reach", "red", "blue"],
+        &["who-can", "get", "pods", "-n", "red"],
+    ] {
+        let ran = sandbox.run(&[question, &["--also", "m"]].concat());
+        assert!(
+            ran.out.contains("unknown") && ran.out.contains("and 3 more"),
+            "{question:?}: {ran:?}"
+        );
+    }
+
+    // What mends it is what `prove` says.
+    let fix = "fix: give it with --also";
+    for question in [
+        &["prove"][..],
+        &["can", "user:x", "get", "pods", "-n", "red"],
+        &["reach", "red", "blue"],
+        &["who-can", "get", "pods", "-n", "red"],
+    ] {
+        let ran = sandbox.run(&[question, &["--also", "m"]].concat());
+        assert!(ran.out.contains(fix), "{question:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_role_of_kubernetes_has_no_line() {
+    let sandbox = Sandbox::with(&[("m.yaml", &(namespace("red") + &namespace("blue")))]);
+    let ran = sandbox.run(&["who-can", "get", "pods", "-n", "red", "--also", "m.yaml"]);
+    assert!(
+        ran.out.contains("Kubernetes' own") && !ran.out.contains("the cluster:1:1"),
+        "{}",
+        ran.out
+    );
+}

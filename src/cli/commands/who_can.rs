@@ -27,6 +27,11 @@ pub fn run(cli: &Cli, args: &WhoCanArgs) -> Result<Outcome, CliError> {
             .map(|cluster| answer(args, cluster, &question))
             .collect(),
     };
+    if inputs.clusters.iter().any(|cluster| !cluster.closed_world) {
+        let note = "note: controllers of Kubernetes (service accounts of kube-system with system:controller:… roles) \
+                    are left out: a snapshot of the roles and bindings of the cluster has them";
+        output::status(cli, note);
+    }
     output::each(cli, |target| match target.format {
         ReportFormat::Json => report.json(),
         ReportFormat::Mermaid => report.mermaid(),

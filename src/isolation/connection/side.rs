@@ -270,7 +270,7 @@ pub fn blocked(egress: &Side<'_>, ingress: &Side<'_>) -> Answer {
             (format!("{} is blocked", ingress.phrase()), steps)
         }
         (Some(out), Some(into)) => {
-            let summary = "both sides allow something, but no connection that the other allows";
+            let summary = "egress and ingress each allow some connections, but none in common";
             let mut steps = [egress.reasons(), ingress.reasons()].concat();
             // A side that no policy governs has no policy to name.
             for (side, open) in [(egress, out), (ingress, into)] {

@@ -28,11 +28,11 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for thing in &cluster.facts.other_policies {
         let message = match thing.id.namespace.as_str() {
             "" => format!(
-                "{} has a say in every namespace, and its kind is not evaluated",
+                "{} governs every namespace, and its kind is not evaluated",
                 thing.id.called()
             ),
             home => format!(
-                "{} has a say in `{home}`, and its kind is not evaluated",
+                "{} governs `{home}`, and its kind is not evaluated",
                 thing.id.called()
             ),
         };

@@ -2,8 +2,9 @@
 
 use super::refusal::{refusal, undefined_elsewhere, undefined_roles};
 use super::{AccessQuestion, Answer, Word, can};
-use crate::graph::Cluster;
+use crate::diagnostic::Diagnostic;
 use crate::graph::rbac::Subject;
+use crate::graph::{Cluster, InputKind};
 use crate::isolation::escalation::{Directory, Doubt, Identities, Target, doubts};
 use crate::isolation::{MAX_NAMES, Step};
 use crate::value::Text;
@@ -25,10 +26,9 @@ pub fn answer(
         return Answer::new(Word::Yes, String::new(), chain.steps);
     }
     if !cluster.unread_inputs.is_empty() {
-        let unread = cluster.unread_inputs.iter().take(MAX_REASONS);
-        let steps = unread.map(|finding| Step::new(finding.span, finding.message.clone()));
+        let steps = first_steps(unread_steps(&cluster.unread_inputs).collect());
         let summary = "nothing that was read allows it, and not everything could be read";
-        return Answer::new(Word::Unknown, summary.to_owned(), steps.collect());
+        return Answer::new(Word::Unknown, summary.to_owned(), steps);
     }
 
     let open = match direct {
@@ -36,8 +36,7 @@ pub fn answer(
         false => Open::new(cluster, subject, question),
     };
     if !open.questions.is_empty() {
-        let mut steps = open.questions;
-        steps.truncate(MAX_REASONS);
+        let steps = first_steps(open.questions);
         let summary = "the inputs do not say what these give";
         return Answer::new(Word::Unknown, summary.to_owned(), steps);
     }
@@ -46,6 +45,31 @@ pub fn answer(
     let mut steps = refusal.nearest;
     steps.extend(open.conditions);
     Answer::new(Word::No, refusal.summary, steps)
+}
+
+/// A step for each input that could not be read, with what mends it.
+pub(in crate::isolation) fn unread_steps(unread: &[Diagnostic]) -> impl Iterator<Item = Step> {
+    let step = |finding: &Diagnostic| {
+        let text = match finding.fix.as_str() {
+            "" => finding.message.clone(),
+            fix => format!("{} (fix: {fix})", finding.message),
+        };
+        Step::new(finding.span, text)
+    };
+    unread.iter().map(step)
+}
+
+/// The first few steps; the last says how many more there are.
+pub(in crate::isolation) fn first_steps(mut steps: Vec<Step>) -> Vec<Step> {
+    let more = steps.len().saturating_sub(MAX_REASONS);
+    steps.truncate(MAX_REASONS);
+    if let (1.., Some(last)) = (more, steps.last_mut()) {
+        last.text = format!(
+            "{}; and {more} more, which `tenantry prove` lists",
+            last.text
+        );
+    }
+    steps
 }
 
 /// What a `no` leaves open.
@@ -60,7 +84,10 @@ struct Open {
 impl Open {
     fn direct(cluster: &Cluster, subject: &Subject, question: &AccessQuestion<'_>) -> Self {
         Self {
-            questions: undefined_roles(cluster, subject, question.namespace()),
+            questions: undefined_roles(cluster, subject, question.namespace())
+                .into_iter()
+                .chain(may_be_controller(cluster, subject))
+                .collect(),
             conditions: Vec::new(),
         }
     }
@@ -79,6 +106,7 @@ impl Open {
                 question,
                 may,
             ));
+            undefined.extend(may_be_controller(cluster, &identity.subject));
             if !undefined.is_empty() {
                 open.questions.extend(identity.steps.clone());
                 open.questions.extend(undefined);
@@ -100,6 +128,30 @@ impl Open {
             .extend(by_repository(cluster, subject, question));
         open
     }
+}
+
+/// Says that a subject may be the account of a controller of Kubernetes, whose roles
+/// (`src/graph/builtin.yaml`) only a snapshot of RBAC has. An account that an input makes or binds is
+/// none.
+fn may_be_controller(cluster: &Cluster, subject: &Subject) -> Option<Step> {
+    let Subject::ServiceAccount(namespace, name) = subject else {
+        return None;
+    };
+    let mut accounts = cluster.facts.accounts.iter().map(|one| &one.id);
+    let is_made = accounts.any(|id| id.namespace == *namespace && id.name == *name);
+    let is_known =
+        is_made || name == "default" || cluster.rbac.bindings_of(subject).next().is_some();
+    if cluster.closed_world || namespace != "kube-system" || is_known {
+        return None;
+    }
+
+    let mut bindings = cluster.rbac.bindings.iter();
+    let own = bindings.find(|binding| binding.origin.input == InputKind::Builtin)?;
+    let text = format!(
+        "{subject} may be a controller of Kubernetes, whose roles (system:controller:…) no input holds: \
+         give a snapshot of the roles and bindings of the cluster"
+    );
+    Some(Step::new(own.origin.span, text))
 }
 
 /// The first service account of a namespace that may do what is asked.

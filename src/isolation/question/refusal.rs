@@ -5,6 +5,7 @@ use super::AccessQuestion;
 use crate::graph::rbac::{AccessRequest, Binding, PolicyRule, Role, Subject, url_covers};
 use crate::graph::{Cluster, InputKind};
 use crate::isolation::{MAX_NAMES, Step, at};
+use crate::source::Span;
 use crate::spec::did_you_mean;
 use crate::value::Text;
 use std::collections::BTreeSet;
@@ -38,13 +39,8 @@ pub fn refusal(cluster: &Cluster, subject: &Subject, question: &AccessQuestion<'
     let subjects = subject.with_groups();
     let bindings = own_bindings(cluster, &subjects);
     if bindings.is_empty() {
-        let mut summary = format!("no binding names {subject} or a group of it");
-        let help = nearest_name(cluster, subject);
-        if !help.is_empty() {
-            summary = format!("{summary}: {help}");
-        }
         return Refusal {
-            summary,
+            summary: without_bindings(cluster, subject),
             nearest: Vec::new(),
         };
     }
@@ -64,6 +60,19 @@ pub fn refusal(cluster: &Cluster, subject: &Subject, question: &AccessQuestion<'
             near if near.is_empty() => held(&bindings),
             near => near,
         },
+    }
+}
+
+/// The reason why a subject that no input binds may not do something. Kubernetes' own bindings name
+/// some users and accounts, and a group that everybody is in.
+fn without_bindings(cluster: &Cluster, subject: &Subject) -> String {
+    if cluster.rbac.bindings_of(subject).next().is_some() {
+        return format!("Kubernetes' own bindings of {subject} allow nothing of the kind");
+    }
+    let summary = format!("no binding but Kubernetes' own names {subject} or a group of it");
+    match nearest_name(cluster, subject) {
+        help if help.is_empty() => summary,
+        help => format!("{summary}: {help}"),
     }
 }
 
@@ -177,6 +186,7 @@ fn nearest_name(cluster: &Cluster, subject: &Subject) -> String {
 /// The grants that come nearest, each with what it allows.
 fn nearest(cluster: &Cluster, bindings: &[&Binding], question: &AccessQuestion<'_>) -> Vec<Step> {
     let mut found: Vec<(Lacks, Step)> = Vec::new();
+    let mut seen: BTreeSet<(Span, String)> = BTreeSet::new();
     for binding in bindings {
         let Some(role) = cluster.rbac.role(binding) else {
             continue;
@@ -188,7 +198,7 @@ fn nearest(cluster: &Cluster, bindings: &[&Binding], question: &AccessQuestion<'
             };
             let Some(lacks) = lacks else { continue };
             let step = step(binding, role, rule, lacks, question);
-            if found.iter().all(|(_, known)| *known != step) {
+            if seen.insert((step.span, step.text.clone())) {
                 found.push((lacks, step));
             }
         }
@@ -202,7 +212,8 @@ fn has(set: &[Text], wanted: &str) -> bool {
     set.iter().any(|one| one == "*" || one == wanted)
 }
 
-/// What a rule lacks for a request; `None` if it lacks several things.
+/// What a rule lacks for a request; `None` if it lacks several things. That its binding is in another
+/// namespace does not count as one, since each step says where it allows.
 fn lacks(rule: &PolicyRule, request: &AccessRequest<'_>, home: &str) -> Option<Lacks> {
     let elsewhere = !home.is_empty() && home != request.namespace;
     if rule.allows(request) {
