@@ -21,7 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A rule of a role.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PolicyRule {
     /// Verbs; `*` is every one.
     pub verbs: Vec<Text>,

@@ -5,7 +5,7 @@
 use super::{PolicyRule, Role, RoleName};
 use crate::kube::labels::{Requirement, Selector};
 use crate::value::Text;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The ClusterRoles of a cluster, by each of their labels.
 struct LabelledRoles<'r> {
@@ -140,7 +140,7 @@ impl Aggregation {
             let key = self.order[place].clone();
             let mut rules: Vec<PolicyRule> = roles[&key].rules.to_vec();
             let before = rules.len();
-            let mut known: HashSet<PolicyRule> = rules.iter().cloned().collect();
+            let mut known: BTreeSet<PolicyRule> = rules.iter().cloned().collect();
 
             for other in self.selected(&key) {
                 let more = roles[other].rules.iter();

@@ -6,7 +6,7 @@
 
 use super::{Labels, Op, Requirement, Selector};
 use crate::value::Text;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// How many ways to avoid selectors are tried before the question is left open.
 const MAX_TRIES: usize = 20_000;
@@ -51,7 +51,7 @@ struct KeyDomain<'s> {
     present: bool,
     /// One of these, where it is said.
     one_of: Option<Vec<&'s Text>>,
-    none_of: HashSet<&'s Text>,
+    none_of: BTreeSet<&'s Text>,
 }
 
 impl<'s> KeyDomain<'s> {
@@ -61,7 +61,7 @@ impl<'s> KeyDomain<'s> {
             absent: true,
             present: true,
             one_of: None,
-            none_of: HashSet::new(),
+            none_of: BTreeSet::new(),
         }
     }
 
@@ -208,7 +208,7 @@ impl<'s> KeyDomains<'s> {
 
         let kept = match &known {
             Some(known) => {
-                let values: HashSet<&Text> = values.iter().collect();
+                let values: BTreeSet<&Text> = values.iter().collect();
                 let both = known.iter().filter(|value| values.contains(**value));
                 both.copied().collect()
             }
