@@ -10,7 +10,7 @@ use std::fmt::Write;
 /// A text within a line or within a cell of a table. What stands between two backticks is code.
 pub(super) fn cell(text: &str) -> String {
     let text = plain(text);
-    let is_paired = text.matches('`').count() % 2 == 0 && !text.contains("``");
+    let is_paired = text.matches('`').count().is_multiple_of(2) && !text.contains("``");
     if !is_paired {
         return literal(&text);
     }
