@@ -307,7 +307,7 @@ Examples:
   tenantry can serviceaccount:shop:default create pods/exec -n shop
 
   # Ask what manifests grant that name no namespace, as a chart's do
-  helm template shop | tenantry can sa:shop:web get secrets -n shop --also - --manifest-namespace shop")]
+  tenantry can sa:shop:web get secrets -n shop --also chart.yaml --manifest-namespace shop")]
     Can(CanArgs),
     /// List everybody who may do something, each with the shortest chain of grants
     #[command(after_help = "\

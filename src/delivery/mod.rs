@@ -364,4 +364,20 @@ mod tests {
             assert_eq!(conventions(engine).engine, engine);
         }
     }
+
+    /// Source: the marks that kustomize-controller reads.
+    #[test]
+    fn each_effect_of_a_mark_of_flux_is_known() {
+        let marks = conventions(Engine::Flux).marks.iter();
+        let effects: Vec<MarkEffect> = marks.map(|mark| mark.effect).collect();
+        for effect in [
+            MarkEffect::NotApplied,
+            MarkEffect::AppliedOnce,
+            MarkEffect::Merged,
+            MarkEffect::NotPruned,
+            MarkEffect::NotSubstituted,
+        ] {
+            assert!(effects.contains(&effect), "{effect:?}");
+        }
+    }
 }

@@ -172,7 +172,10 @@ fn request(value: &Value) -> AccessRequest<'_> {
 
 /// A user and its groups.
 fn who(value: &Value) -> Vec<Subject> {
-    let user = Subject::parse(&format!("user:{}", text(value, "user"))).expect("a user");
+    let user = match text(value, "user") {
+        "" => Subject::User("".into()),
+        name => Subject::parse(&format!("user:{name}")).expect("a user"),
+    };
     let groups = list(&value["groups"])
         .iter()
         .map(|g| Subject::Group(g.as_str().expect("a name").into()));
