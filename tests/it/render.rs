@@ -158,6 +158,30 @@ fn isolation_none_opens_the_default_policy() {
 }
 
 #[test]
+fn each_reference_of_a_source_is_rendered() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let commit = "b".repeat(40);
+    for (source, url, key, value) in [
+        ("git", "https://git.example/x", "tag", "v1.2.3"),
+        ("git", "https://git.example/x", "semver", ">=1.0.0"),
+        ("git", "https://git.example/x", "commit", commit.as_str()),
+        ("git", "https://git.example/x", "branch", "next"),
+        ("oci", "oci://r.example/x", "tag", "v1"),
+        ("oci", "oci://r.example/x", "semver", ">=1.0.0"),
+        ("oci", "oci://r.example/x", "digest", digest.as_str()),
+    ] {
+        let more = format!(
+            "  sync:\n    - name: apps\n      {source}: {{url: {url}, {key}: '{value}'}}\n"
+        );
+        let text = of(&rendered(&more)).replace(['"', '\''], "");
+        assert!(
+            text.contains(&format!("ref:\n    {key}: {value}\n")),
+            "{source} {key}: {text}"
+        );
+    }
+}
+
+#[test]
 fn a_sync_runs_as_the_tenants_own_identity() {
     let sync = "  sync:\
                 \n    - name: apps\
