@@ -95,14 +95,14 @@ fn verify_needs_only_the_rights_that_it_prints() {
             .collect()
     };
 
-    assert_eq!(planes(&live).len(), 6, "{}", live.all());
-    assert_eq!(
-        planes(&live),
-        planes(&again),
-        "{}\n{}",
-        live.all(),
-        again.all()
-    );
+    // What the rendered objects replace in a snapshot rests on the cluster becoming so.
+    let converged: Vec<String> = planes(&live)
+        .iter()
+        .map(|plane| plane.replace("proven", "assumed"))
+        .collect();
+    assert!(again.out.contains("assumes converged:"), "{}", again.all());
+    assert_eq!(converged.len(), 6, "{}", live.all());
+    assert_eq!(converged, planes(&again), "{}\n{}", live.all(), again.all());
 
     assert!(
         !live.out.contains("no-other-grants"),
