@@ -337,7 +337,7 @@ Examples:
   tenantry reach shop kube-apiserver --port 443
 
   # Ask about a chart that names no namespace
-  helm template shop | tenantry reach shop/web shop/db --also - -n shop")]
+  tenantry reach shop/web shop/db --also chart.yaml -n shop")]
     Reach(ReachArgs),
     /// Print the JSON Schema of a kind, or write the schemas of all kinds to a folder
     #[command(after_help = "\
