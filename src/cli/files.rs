@@ -93,8 +93,8 @@ impl DiskStore {
         Ok(out)
     }
 
-    /// The path of a file below the root. A name that is not UTF-8 has U+FFFD in place of what is not;
-    /// such a file cannot be read by its path, and `read` says so.
+    /// The path of a file below the root. Bytes that are not UTF-8 are replaced by U+FFFD. Such a path
+    /// opens no file: `read` reports it.
     fn listed(&self, path: &Path) -> String {
         let path = path.strip_prefix(&self.root).unwrap_or(path);
         let path = path.to_string_lossy();

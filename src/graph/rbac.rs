@@ -259,8 +259,8 @@ impl Subject {
             }
             Some((prefix, _)) if is_kind_of_subject(prefix) => {
                 return Err(format!(
-                    "`{prefix}:` is none of the prefixes user:, group:, serviceaccount: and sa: (a \
-                     user of this name is user:{text})"
+                    "there is no prefix `{prefix}:`: write user:, group:, serviceaccount: or sa: (for a \
+                     user of this name, write user:{text})"
                 ));
             }
             _ if text.is_empty() => return Err("a subject has a name".to_owned()),

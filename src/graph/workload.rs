@@ -204,7 +204,7 @@ fn privileges<T: TreeValue>(pod: &T) -> Vec<&'static str> {
     for container in lists.iter().flat_map(|list| items(pod.member(list))) {
         all.extend(container_privileges(container));
     }
-    // In a user namespace of their own, capabilities are none on the node.
+    // A pod in a user namespace of its own has its capabilities there, and not on the node.
     if matches!(
         pod.member("hostUsers").map(TreeValue::view),
         Some(View::Bool(false))

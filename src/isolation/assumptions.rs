@@ -246,8 +246,8 @@ table! {
     }
     GROUPS_ARE_THEIRS {
         name: "groups-are-theirs",
-        text: "the identity provider puts a tenant's people, and nobody else, into the groups that \
-               the tenant declares, and into no other group that is bound",
+        text: "the identity provider puts only a tenant's people into the groups that the tenant \
+               declares, and puts them into no other group that is bound",
         planes: &Plane::ALL,
     }
     RBAC_AUTHORIZES {

@@ -43,7 +43,8 @@ pub struct Answer {
     pub word: Word,
     /// The reason in short; may be empty.
     pub summary: String,
-    /// The reasons: what lets, or what is missing. If there is none, the summary is the reason.
+    /// The grants and policies that allow it, or the nearest ones if something is missing. If it is
+    /// empty, the summary is the reason.
     pub steps: Vec<Step>,
 }
 

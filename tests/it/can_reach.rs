@@ -285,7 +285,7 @@ fn a_value_that_means_nothing_is_refused() {
                 "--also",
                 "m.yaml",
             ],
-            "none of the prefixes",
+            "write user:, group:, serviceaccount: or sa:",
         ),
         (
             &[
@@ -296,11 +296,11 @@ fn a_value_that_means_nothing_is_refused() {
                 "--also",
                 "m.yaml",
             ],
-            "none of the prefixes",
+            "write user:, group:, serviceaccount: or sa:",
         ),
         (
             &["can", "Users:x", "get", "pods", "--also", "m.yaml"],
-            "none of the prefixes",
+            "write user:, group:, serviceaccount: or sa:",
         ),
         (
             &["who-can", "get", "secrets", "", "--also", "m.yaml"],

@@ -117,7 +117,7 @@ struct Gap<'a> {
     creators: Vec<Creator<'a>>,
     /// What holds for the namespace, as a predicate.
     predicate: String,
-    /// The place; that of the namespace if there is none.
+    /// The place of the setting; `None` if only the namespace has a place.
     span: Option<Span>,
     fix: String,
     /// Whether the pod controls its node; else that depends on the runtime class.

@@ -90,10 +90,7 @@ fn explain_subject(cluster: &Cluster, tenant: u32, subject: &Subject, finding: F
 
     let span = account.map_or(cluster.tenants[tenant as usize].span, |a| a.origin.span);
     finding
-        .step(
-            span,
-            format!("whatever runs as {subject} is the tenant's own"),
-        )
+        .step(span, format!("the tenant's pods run as {subject}"))
         .through(subject)
 }
 

@@ -41,7 +41,7 @@ pub struct Power {
 /// What decides which powers a right gives, looked up once for a cluster.
 pub struct Powers<'a> {
     cluster: &'a Cluster,
-    /// The sources of what is applied, by namespace.
+    /// The sources from which an engine applies, by namespace.
     sources: BTreeMap<Text, Vec<AppliedSource<'a>>>,
     /// The namespaces of Argo CD's application controllers.
     argo_cds: Vec<&'a Text>,
@@ -275,7 +275,7 @@ impl AppliedSource<'_> {
     }
 }
 
-/// The sources of what is applied, by namespace, with those that they are made of.
+/// The sources from which an engine applies, and their parts, by namespace.
 fn applied_sources(cluster: &Cluster) -> BTreeMap<Text, Vec<AppliedSource<'_>>> {
     let gitops = &cluster.facts.gitops;
     let mut parts: BTreeMap<SourceRef, Vec<SourceRef>> = BTreeMap::new();

@@ -65,7 +65,8 @@ impl<'s> KeyDomain<'s> {
         }
     }
 
-    /// Nothing where it can be nothing; else a value, or none for a key that may be absent.
+    /// A value that meets the requirements: `Some(None)` if the key may be absent, `None` if no value
+    /// meets them.
     fn example(&self, budget: &mut Budget) -> Result<Option<Option<Text>>, TooLarge> {
         if self.absent {
             return Ok(Some(None));
