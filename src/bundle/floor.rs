@@ -2,7 +2,6 @@
 
 use super::object::Object;
 use crate::diagnostic::{Diagnostic, rule};
-use crate::kube::ObjectId;
 use crate::kube::names::POD_SECURITY;
 use crate::tenancy::FloorObject;
 use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
@@ -18,13 +17,13 @@ rule! {
     pub static FLOOR_MISSING = "bundle/floor-missing", Error;
 }
 
-/// The part of the floor that an object is, if the object is not as the spec says.
+/// The part of the floor that a rendered object is, if its value is not as the spec says.
 pub(super) fn weakened(
-    id: &ObjectId,
+    object: FloorObject<'_>,
     value: &Value,
     namespace: &TenantNamespace,
 ) -> Option<&'static str> {
-    let (part, is_as_specified) = match namespace.floor_object(id)? {
+    let (part, is_as_specified) = match object {
         FloorObject::Namespace => {
             let labels = value.at(&["metadata", "labels"]);
             let mut security = namespace

@@ -16,8 +16,8 @@ use crate::source::{SourceMap, Span};
 use crate::spec::FleetDoc;
 use crate::spec::fleet::ClusterSpec;
 use crate::spec::leaf::Line;
+use crate::tenancy::Tenancy;
 use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
-use crate::tenancy::{FloorObject, Tenancy};
 use crate::value::{Entry, Text, Value, map, merge_entries};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -228,7 +228,7 @@ impl<'a> Renderer<'a> {
         for (mut value, origin) in found {
             let labels = map! { OWNER_LABEL => self.owner };
             let made = checked(&value, origin, self.fleet_span).map(|id| {
-                decorate(&mut value, &labels, self.annotations.of(&id, None));
+                decorate(&mut value, &labels, self.annotations.of(&id, None, false));
                 Object {
                     id,
                     body: ObjectBody::Value(value),
@@ -337,11 +337,17 @@ impl<'a> Renderer<'a> {
         };
 
         let namespace = on.namespaces.iter().find(|one| one.name == *home);
+        let of_floor = namespace.and_then(|one| Some((one, one.floor_object(&id)?)));
         if !on.plain {
-            decorate(&mut value, labels, self.annotations.of(&id, namespace));
+            let keep = of_floor.is_some_and(|(_, object)| object.closes());
+            decorate(
+                &mut value,
+                labels,
+                self.annotations.of(&id, namespace, keep),
+            );
         }
 
-        if let Some(part) = namespace.and_then(|namespace| weakened(&id, &value, namespace)) {
+        if let Some(part) = of_floor.and_then(|(one, object)| weakened(object, &value, one)) {
             let message = format!("a template renders {part} differently from the spec");
             let fix = "restore the template; the floor is loosened in the spec, with a Waiver";
             return Err(Box::new(
@@ -533,13 +539,12 @@ impl AnnotationSets {
         ])
     }
 
-    fn of(&self, id: &ObjectId, namespace: Option<&TenantNamespace>) -> &Value {
-        let of_floor = namespace.and_then(|namespace| namespace.floor_object(id));
-        let protected = of_floor.is_some_and(FloorObject::closes);
+    /// Those of an object in a namespace. `keep` says whether it stays when it leaves the tree.
+    fn of(&self, id: &ObjectId, namespace: Option<&TenantNamespace>, keep: bool) -> &Value {
         let adopted = namespace.is_some_and(|namespace| {
             namespace.adopt && (kinds::is_floor(id) || id.kind == "ServiceAccount")
         });
-        &self.0[usize::from(protected) + 2 * usize::from(adopted)]
+        &self.0[usize::from(keep) + 2 * usize::from(adopted)]
     }
 }
 
