@@ -29,16 +29,16 @@ impl Direction {
         }
     }
 
-    /// The key of the rules.
-    const fn rules_key(self) -> &'static str {
+    /// The key of the rules, which names the direction in sentences too.
+    pub const fn rules_key(self) -> &'static str {
         match self {
             Self::Ingress => "ingress",
             Self::Egress => "egress",
         }
     }
 
-    /// The key of a rule's peers.
-    const fn peers_key(self) -> &'static str {
+    /// The key of a rule's peers, which is the preposition before a peer in sentences too.
+    pub const fn peers_key(self) -> &'static str {
         match self {
             Self::Ingress => "from",
             Self::Egress => "to",

@@ -5,7 +5,7 @@ use super::{ConnectionEnd, NamedEnd, PodEnd, span_of};
 use crate::graph::workload::{Service, Workload};
 use crate::graph::{Cluster, NamespaceNode};
 use crate::isolation::Step;
-use crate::kube::labels::{Labels, Op, Selector};
+use crate::kube::labels::{Labels, Selector};
 use crate::kube::resources;
 use crate::netpol::{Port, Ports, Protocol};
 use crate::spec::did_you_mean_or;
@@ -397,10 +397,8 @@ fn selected<'a>(
         return ends;
     }
 
-    let pairs = selector.0.iter().filter_map(|one| match &one.op {
-        Op::In(values) => Some((one.key.clone(), values.first()?.clone())),
-        _ => None,
-    });
+    let first = selector.0.iter().filter_map(|one| one.labels()?.next());
+    let pairs = first.map(|(key, value)| (key.clone(), value.clone()));
     let end = PodEnd {
         labels: Some(Labels::new(pairs)),
         ..PodEnd::any(namespace)

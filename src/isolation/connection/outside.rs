@@ -4,11 +4,13 @@
 //! Source: kubernetes.io/docs/concepts/services-networking/network-policies, "What you can't do with
 //! network policies" and "NetworkPolicy and hostNetwork pods"; docs.cilium.io, "IP/CIDR based".
 
-use super::side::{Governing, PolicyEffect, by_ports, direction_name, governing_pods, reasons};
+use super::side::{Governing, PolicyEffect, by_ports, governing_pods, reasons};
 use super::{MAX_REASONS, PodEnd, narrowing, too_large, unknown};
 use crate::graph::Cluster;
 use crate::graph::network::{NamedPort, PolicyObject};
-use crate::isolation::network::paths::{USUAL_NETWORKS, paths, pod_network, pod_networks};
+use crate::isolation::network::paths::{
+    declared_or_usual, is_on_cilium, paths, pod_network, pod_networks,
+};
 use crate::isolation::question::{Answer, Word};
 use crate::isolation::{Step, at};
 use crate::kube::labels::{Labels, TooLarge};
@@ -193,27 +195,22 @@ impl Outward<'_> {
     /// declares, or in a usual one if it declares none. No rule of a network plugin counts here.
     fn may_be_pod_address(&self) -> bool {
         let is_plain = matches!(self.end.kind, OutsideKind::Networks(_));
-        is_plain && self.end.meets_any(&pod_networks(self.cluster))
+        is_plain && self.end.meets_any(pod_networks(self.cluster))
     }
 
     /// Whether some of the end's addresses may be those of nodes. If the fleet declares no networks of
     /// nodes, each private address may be one.
     fn may_be_node_address(&self) -> bool {
         let is_plain = matches!(self.end.kind, OutsideKind::Networks(_));
-        let nodes = match self.cluster.endpoints.nodes.as_slice() {
-            [] => USUAL_NETWORKS.to_vec(),
-            declared => declared.to_vec(),
-        };
-        is_plain && self.end.meets_any(&nodes)
+        is_plain
+            && self
+                .end
+                .meets_any(declared_or_usual(&self.cluster.endpoints.nodes))
     }
 
     /// Whether the end's addresses are those of nodes, as the fleet declares its networks.
     fn is_node_address(&self) -> bool {
         self.end.is_within(&self.cluster.endpoints.nodes)
-    }
-
-    fn is_on_cilium(&self) -> bool {
-        self.cluster.plugin.as_deref() == Some("cilium")
     }
 
     fn has_end(&self, policy: &PolicyObject, rule: &Rule) -> HasEnd {
@@ -260,7 +257,7 @@ impl Outward<'_> {
             };
         }
         // With Cilium, an ipBlock selects no pods.
-        if self.is_on_cilium() && self.is_pod_address() {
+        if is_on_cilium(self.cluster) && self.is_pod_address() {
             return HasEnd::No;
         }
         match self.end.meets(&AddressSet::new(net, except)) {
@@ -270,15 +267,12 @@ impl Outward<'_> {
     }
 
     fn rule_step(&self, policy: &PolicyObject, rule: &Rule) -> Step {
-        let preposition = match self.direction {
-            Direction::Egress => "to",
-            Direction::Ingress => "from",
-        };
         let text = format!(
-            "{} allows {} of {} {preposition} {}",
+            "{} allows {} of {} {} {}",
             policy.id.called(),
-            direction_name(self.direction),
+            self.direction.rules_key(),
             self.pods.called(self.cluster),
+            self.direction.peers_key(),
             self.allowed_part(rule)
         );
         Step::new(at(rule.span, policy.origin), text)
@@ -341,7 +335,7 @@ impl Outward<'_> {
         }
 
         steps.extend(self.conditions(false));
-        let summary = format!("{} of {pods} is blocked", direction_name(self.direction));
+        let summary = format!("{} of {pods} is blocked", self.direction.rules_key());
         Answer::new(Word::No, summary, steps)
     }
 
@@ -391,7 +385,7 @@ impl Outward<'_> {
         let name = &self.end.name;
         let is_pod = self.may_be_pod_address() && !self.is_node_address();
         // A pod reaches its own node always. With Cilium, an ipBlock selects no nodes.
-        let is_node = self.may_be_node_address() && (!passes || self.is_on_cilium());
+        let is_node = self.may_be_node_address() && (!passes || is_on_cilium(self.cluster));
         Some(match (is_pod, is_node) {
             (true, true) => format!(
                 "this holds if {name} is neither a pod's address nor that of the pod's own node: \

@@ -4,10 +4,10 @@
 use super::{MAX_REASONS, PodEnd};
 use crate::graph::Cluster;
 use crate::graph::network::{NamedPort, PolicyObject};
-use crate::isolation::network::paths::{NetworkPath, governing, lets_port};
+use crate::isolation::network::paths::{NetworkPath, can_be_labelled, governing, lets_port};
 use crate::isolation::question::{Answer, Word};
 use crate::isolation::{Step, at};
-use crate::kube::labels::{TooLarge, satisfiable};
+use crate::kube::labels::TooLarge;
 use crate::netpol::{Direction, Port, Ports, Rule};
 use std::collections::BTreeSet;
 
@@ -105,7 +105,7 @@ impl<'a> Governing<'a> {
         let text = format!(
             "{} governs {} of {pods} and {effect}",
             self.policy.id.called(),
-            direction_name(direction)
+            direction.rules_key()
         );
         let span = self.rule.and_then(|rule| rule.span);
         Step::new(at(span, self.policy.origin), text)
@@ -138,14 +138,6 @@ fn texts(ports: &[Port]) -> Vec<String> {
     ports.iter().map(text).collect()
 }
 
-/// The name of a direction in sentences.
-pub const fn direction_name(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Ingress => "ingress",
-        Direction::Egress => "egress",
-    }
-}
-
 /// The policies of a pod's namespace that select the pod, or some pod, and govern a direction.
 ///
 /// # Errors
@@ -157,11 +149,8 @@ pub fn governing_pods<'a>(
 ) -> Result<Vec<(&'a PolicyObject, &'a [Rule])>, TooLarge> {
     let mut selecting = Vec::new();
     for (policy, rules) in governing(cluster, end.node(cluster), direction) {
-        let selects = match &end.labels {
-            Some(labels) => policy.spec.pods.matches(labels),
-            None => satisfiable(&[&policy.spec.pods], &[])?.is_some(),
-        };
-        if selects {
+        let own = [Some(&policy.spec.pods), None];
+        if can_be_labelled(end.labels.as_ref(), own, &[])? {
             selecting.push((policy, rules));
         }
     }
@@ -231,7 +220,7 @@ impl<'a> Side<'a> {
     }
 
     fn phrase(&self) -> String {
-        format!("{} of {}", direction_name(self.direction), self.pods)
+        format!("{} of {}", self.direction.rules_key(), self.pods)
     }
 }
 

@@ -269,7 +269,7 @@ fn holds_port(own: &Port, other: &Port) -> bool {
 }
 
 /// Whether a pod, with these labels if they are known, can be selected by some and not by others.
-fn can_be_labelled(
+pub fn can_be_labelled(
     labels: Option<&Labels>,
     selected: [Option<&Selector>; 2],
     avoid: &[&Selector],
@@ -285,25 +285,39 @@ fn can_be_labelled(
 /// The first network of pods of which some addresses have one.
 pub fn pod_network(cluster: &Cluster, addresses: &AddressSet) -> Option<IpNet> {
     // Cilium's networks select no pods: docs.cilium.io, "IP/CIDR based".
-    if cluster.plugin.as_deref() == Some("cilium") {
+    if is_on_cilium(cluster) {
         return None;
     }
+    meeting_network(pod_networks(cluster), addresses)
+}
 
-    let meets = |pods: &IpNet| addresses.meets(&AddressSet::new(pods, &[]));
-    pod_networks(cluster).into_iter().find(meets)
+/// Whether the network plugin is Cilium.
+pub fn is_on_cilium(cluster: &Cluster) -> bool {
+    cluster.plugin.as_deref() == Some("cilium")
+}
+
+/// The first of some networks that has one of some addresses.
+pub fn meeting_network(networks: &[IpNet], addresses: &AddressSet) -> Option<IpNet> {
+    let meets = |net: &&IpNet| addresses.meets(&AddressSet::new(net, &[]));
+    networks.iter().find(meets).copied()
 }
 
 /// The networks of pods that the fleet declares; the usual ones if it declares none.
-pub fn pod_networks(cluster: &Cluster) -> Vec<IpNet> {
-    match cluster.pod_networks.as_slice() {
-        [] => USUAL_NETWORKS.to_vec(),
-        declared => declared.to_vec(),
+pub fn pod_networks(cluster: &Cluster) -> &[IpNet] {
+    declared_or_usual(&cluster.pod_networks)
+}
+
+/// Networks that the fleet declares; the usual ones if it declares none.
+pub fn declared_or_usual(declared: &[IpNet]) -> &[IpNet] {
+    match declared {
+        [] => &USUAL_NETWORKS,
+        declared => declared,
     }
 }
 
 /// The networks that pods and nodes have if the fleet declares none: private ones, and those of
 /// carriers.
-pub static USUAL_NETWORKS: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
+static USUAL_NETWORKS: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
     const NETWORKS: [&str; 5] = [
         "10.0.0.0/8",
         "172.16.0.0/12",

@@ -2,7 +2,7 @@
 //! select, and that no policy of its own kinds adds to them.
 
 use super::Findings;
-use super::paths::pod_networks;
+use super::paths::{is_on_cilium, meeting_network, pod_networks};
 use crate::graph::{Cluster, Owner};
 use crate::isolation::assumptions::{
     NETWORKS_SELECT_NO_PODS, NO_OTHER_POLICIES, PLUGIN_ENFORCES, POD_NETWORKS,
@@ -61,12 +61,9 @@ fn assume_networks(cluster: &Cluster, out: &mut Findings<'_>) {
         Peer::Pods { .. } => None,
     });
 
-    if cluster.plugin.as_deref() == Some("cilium") {
+    if is_on_cilium(cluster) {
         let pods = pod_networks(cluster);
-        let holds_pods = |network: AddressSet| {
-            pods.iter()
-                .any(|pods| network.meets(&AddressSet::new(pods, &[])))
-        };
+        let holds_pods = |network: AddressSet| meeting_network(pods, &network).is_some();
         if networks.any(holds_pods) {
             out.assume(&NETWORKS_SELECT_NO_PODS);
         }
