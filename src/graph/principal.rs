@@ -185,12 +185,7 @@ impl<'a> Sources<'a> {
         insert(&mut writers, &self.labelled(applier.tenant.as_ref()));
 
         for reference in &applier.sources {
-            let source = SourceRef {
-                kind: reference.kind.clone(),
-                namespace: reference.namespace.clone(),
-                name: reference.name.clone(),
-            };
-            insert(&mut writers, &self.of_source(&source));
+            insert(&mut writers, &self.of_source(&reference.source()));
         }
         writers
     }

@@ -54,7 +54,8 @@ pub struct AccessRequest<'a> {
     pub namespace: &'a str,
 }
 
-fn has(set: &[Text], wanted: &str) -> bool {
+/// Whether a list of a rule has a word, or all of them.
+pub fn has(set: &[Text], wanted: &str) -> bool {
     set.iter().any(|s| s == "*" || s == wanted)
 }
 

@@ -19,7 +19,6 @@ pub use ways::{CertificatePowers, Directory, Target, Way, certified, ways};
 
 use super::Step;
 use super::capability::Permission;
-use crate::graph::Cluster;
 use crate::graph::rbac::Subject;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -70,9 +69,8 @@ impl Identity {
 }
 
 /// The identities that a subject can take, the nearest first.
-pub struct Identities<'a> {
-    cluster: &'a Cluster,
-    directory: Directory<'a>,
+pub struct Identities<'d, 'a> {
+    directory: &'d Directory<'a>,
     seen: BTreeSet<Subject>,
     queue: VecDeque<Identity>,
     /// The targets of which every subject was taken.
@@ -82,12 +80,11 @@ pub struct Identities<'a> {
     certified: bool,
 }
 
-impl<'a> Identities<'a> {
+impl<'d, 'a> Identities<'d, 'a> {
     /// Begins with a subject.
-    pub fn new(cluster: &'a Cluster, subject: &Subject) -> Self {
+    pub fn new(directory: &'d Directory<'a>, subject: &Subject) -> Self {
         Self {
-            cluster,
-            directory: Directory::new(cluster),
+            directory,
             seen: BTreeSet::from([subject.clone()]),
             queue: VecDeque::from([Identity::own(subject.clone())]),
             used: BTreeSet::new(),
@@ -100,13 +97,13 @@ impl<'a> Identities<'a> {
     /// itself to.
     pub fn next_identity(&mut self) -> Option<(Identity, HeldGrants<'a>)> {
         let identity = self.queue.pop_front()?;
-        let grants = HeldGrants::of(self.cluster, &identity.subject);
+        let grants = HeldGrants::of(self.directory.powers().cluster(), &identity.subject);
         Some((identity, grants))
     }
 
     /// Adds the identities that one can take.
     pub fn follow(&mut self, from: &Identity, grants: &HeldGrants<'a>) {
-        for way in ways(&self.directory, &from.subject, grants) {
+        for way in ways(self.directory, &from.subject, grants) {
             if !self.used.insert(way.target.clone()) {
                 continue;
             }

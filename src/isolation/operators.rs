@@ -12,6 +12,7 @@ use crate::graph::operator::Operator;
 use crate::graph::rbac::PolicyRule;
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, Owner};
+use crate::isolation::capability::WRITE;
 use crate::isolation::grade;
 use crate::source::Span;
 
@@ -91,8 +92,6 @@ pub enum OperatorState {
     Unknown,
 }
 
-const WRITE: [&str; 3] = ["create", "update", "patch"];
-
 impl OperatorKind {
     /// The resources of the row that a rule lets a subject write. `wild` counts rules for every group.
     pub fn written_by(&self, rule: &PolicyRule, wild: bool) -> Vec<&'static str> {
@@ -132,7 +131,7 @@ impl OperatorKind {
     }
 
     /// The place of a controller of Flux that the inputs show without the flag of the row.
-    pub fn shown_without_flag(&self, cluster: &Cluster) -> Option<Span> {
+    fn shown_without_flag(&self, cluster: &Cluster) -> Option<Span> {
         let Shown::FluxFlag { controller, flag } = self.shown else {
             return None;
         };
@@ -223,6 +222,19 @@ impl OperatorStates {
     pub fn new(cluster: &Cluster) -> Self {
         let rows = OPERATOR_KINDS.iter();
         Self(rows.map(|row| row.state(cluster)).collect())
+    }
+
+    /// The same, but a controller of Flux that is shown without its flag is open.
+    pub fn with_controllers(cluster: &Cluster) -> Self {
+        let state = |row: &OperatorKind| match row.state(cluster) {
+            OperatorState::Unknown => row
+                .shown_without_flag(cluster)
+                .map_or(OperatorState::Unknown, |span| {
+                    OperatorState::Open(span, "it runs without the flag")
+                }),
+            known => known,
+        };
+        Self(OPERATOR_KINDS.iter().map(state).collect())
     }
 
     /// The state of the operator of a row.

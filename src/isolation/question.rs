@@ -9,7 +9,7 @@ pub use answer::answer;
 pub(super) use answer::{first_steps, unread_steps};
 pub(super) use refusal::{undefined_elsewhere, undefined_roles};
 
-use super::escalation::{HeldGrants, Identities};
+use super::escalation::{Directory, HeldGrants, Identities};
 use super::{Step, at};
 use crate::graph::Cluster;
 use crate::graph::rbac::{AccessRequest, Grant, Subject};
@@ -150,8 +150,28 @@ pub fn can(
     if direct {
         return None;
     }
+    by_identities(&Directory::new(cluster), subject, question)
+}
 
-    let mut identities = Identities::new(cluster, subject);
+/// The same without `direct`, for several questions about one cluster.
+pub(super) fn can_within(
+    directory: &Directory<'_>,
+    subject: &Subject,
+    question: &AccessQuestion<'_>,
+) -> Option<AccessChain> {
+    let own = granted(directory.powers().cluster(), subject, question);
+    own.map(AccessChain::direct)
+        .or_else(|| by_identities(directory, subject, question))
+}
+
+/// The chain by which a subject may do something as an identity that it can take, the nearest first.
+fn by_identities(
+    directory: &Directory<'_>,
+    subject: &Subject,
+    question: &AccessQuestion<'_>,
+) -> Option<AccessChain> {
+    let cluster = directory.powers().cluster();
+    let mut identities = Identities::new(directory, subject);
     while let Some((identity, grants)) = identities.next_identity() {
         if let Some(more) = allowed(cluster, &identity.subject, &grants, question) {
             let mut steps = identity.steps;

@@ -90,6 +90,17 @@ pub struct Reference {
     pub span: Option<Span>,
 }
 
+impl Reference {
+    /// The source that it names.
+    pub fn source(&self) -> SourceRef {
+        SourceRef {
+            kind: self.kind.clone(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
+    }
+}
+
 /// An object of an engine, of a kind that is not evaluated.
 #[derive(Clone, Debug)]
 pub struct UnreadObject {

@@ -56,7 +56,8 @@ struct AppliedSource<'a> {
     reference: SourceRef,
     /// Whether the inputs hold it.
     is_present: bool,
-    appliers: Vec<&'a Applier>,
+    /// Each with the subject that it applies as.
+    appliers: Vec<(&'a Applier, Subject)>,
 }
 
 /// The service account with which Argo CD applies.
@@ -115,7 +116,7 @@ impl<'a> Powers<'a> {
             cluster,
             sources: applied_sources(cluster),
             argo_cds: bound.collect(),
-            states: OperatorStates::new(cluster),
+            states: OperatorStates::with_controllers(cluster),
             members: members(cluster),
             administrators: Vec::new(),
         };
@@ -132,7 +133,10 @@ impl<'a> Powers<'a> {
         let is_open = |row: &OperatorKind| matches!(self.state(row), OperatorState::Open(..));
         let elsewhere = |source: &AppliedSource<'_>| {
             let home = &source.reference.namespace;
-            source.appliers.iter().any(|one| one.id.namespace != *home)
+            source
+                .appliers
+                .iter()
+                .any(|(one, _)| one.id.namespace != *home)
         };
         !self.cluster.facts.hooks.is_empty()
             || OPERATOR_KINDS.iter().any(is_open)
@@ -152,14 +156,7 @@ impl<'a> Powers<'a> {
     /// Whether the inputs show the operator of a row open. A controller of Flux that is shown without
     /// its flag is open.
     pub fn state(&self, row: &OperatorKind) -> OperatorState {
-        match self.states.of(row) {
-            OperatorState::Unknown => row
-                .shown_without_flag(self.cluster)
-                .map_or(OperatorState::Unknown, |span| {
-                    OperatorState::Open(span, "it runs without the flag")
-                }),
-            known => known,
-        }
+        self.states.of(row)
     }
 
     /// The powers that some grants give.
@@ -211,11 +208,11 @@ impl<'a> Powers<'a> {
             namespace,
             name,
         } = &source.reference;
-        for applier in &source.appliers {
+        for (applier, account) in &source.appliers {
             let called = applier.id.called();
             all.push(Power {
                 grant: held.grant,
-                whom: Whom::One(self.cluster.applies_as(applier)),
+                whom: Whom::One(account.clone()),
                 what: format!("writes {kind} {namespace}/{name}, from which {called} applies"),
             });
         }
@@ -223,8 +220,8 @@ impl<'a> Powers<'a> {
 
     /// By a kind that an open operator applies as an administrator.
     fn by_operators(&self, held: &HeldRule<'_>, all: &mut Vec<Power>) {
+        let is_wild = writes_every_kind(std::slice::from_ref(held.rule));
         for row in &self.administrators {
-            let is_wild = writes_every_kind(std::slice::from_ref(held.rule));
             let resources = row.written_by(held.rule, is_wild);
             if !resources.is_empty() {
                 all.push(Power {
@@ -291,21 +288,23 @@ fn applied_sources(cluster: &Cluster) -> BTreeMap<Text, Vec<AppliedSource<'_>>> 
         own.extend(source.parts.iter().cloned());
     }
 
-    let mut appliers: BTreeMap<SourceRef, Vec<&Applier>> = BTreeMap::new();
+    let mut appliers: BTreeMap<SourceRef, Vec<(&Applier, Subject)>> = BTreeMap::new();
     for applier in gitops
         .appliers
         .iter()
         .filter(|one| one.kube_config.is_none())
     {
         let mut found = BTreeSet::new();
-        let mut open: Vec<SourceRef> = applier.sources.iter().map(reference).collect();
+        let mut open: Vec<SourceRef> = applier.sources.iter().map(Reference::source).collect();
         while let Some(source) = open.pop() {
             if found.insert(source.clone()) {
                 open.extend(parts.get(&source).into_iter().flatten().cloned());
             }
         }
+        let account = cluster.applies_as(applier);
         for source in found {
-            appliers.entry(source).or_default().push(applier);
+            let own = appliers.entry(source).or_default();
+            own.push((applier, account.clone()));
         }
     }
 
@@ -319,14 +318,6 @@ fn applied_sources(cluster: &Cluster) -> BTreeMap<Text, Vec<AppliedSource<'_>>> 
         });
     }
     all
-}
-
-fn reference(named: &Reference) -> SourceRef {
-    SourceRef {
-        kind: named.kind.clone(),
-        namespace: named.namespace.clone(),
-        name: named.name.clone(),
-    }
 }
 
 /// By control of the nodes, or of each pod that is created.

@@ -1,13 +1,14 @@
 //! The answer whether a subject may do something, always with its reasons.
 
 use super::refusal::{refusal, undefined_elsewhere, undefined_roles};
-use super::{AccessQuestion, Answer, Word, can};
+use super::{AccessQuestion, Answer, Word, can, can_within};
 use crate::diagnostic::Diagnostic;
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, InputKind};
 use crate::isolation::escalation::{Directory, Doubt, Identities, Target, doubts};
 use crate::isolation::{MAX_NAMES, Step};
 use crate::value::Text;
+use std::collections::BTreeMap;
 
 /// Most steps of an answer that is not known.
 pub const MAX_REASONS: usize = 5;
@@ -95,11 +96,17 @@ impl Open {
     /// Looks at each identity that a subject can take.
     fn new(cluster: &Cluster, subject: &Subject, question: &AccessQuestion<'_>) -> Self {
         let mut open = Self::default();
-        let mut identities = Identities::new(cluster, subject);
         let directory = Directory::new(cluster);
+        let mut identities = Identities::new(&directory, subject);
+        let mut known: BTreeMap<Text, Option<Subject>> = BTreeMap::new();
         while let Some((identity, grants)) = identities.next_identity() {
             let mut undefined = undefined_roles(cluster, &identity.subject, question.namespace());
-            let may = |home: &Text| account_that_may(&directory, home, question);
+            let may = |home: &Text| {
+                let account = known.entry(home.clone());
+                let account =
+                    account.or_insert_with(|| account_that_may(&directory, home, question));
+                account.clone()
+            };
             undefined.extend(undefined_elsewhere(
                 cluster,
                 &identity.subject,
@@ -125,7 +132,7 @@ impl Open {
 
         open.conditions.truncate(MAX_NAMES);
         open.conditions
-            .extend(by_repository(cluster, subject, question));
+            .extend(by_repository(&directory, subject, question));
         open
     }
 }
@@ -137,11 +144,12 @@ fn may_be_controller(cluster: &Cluster, subject: &Subject) -> Option<Step> {
     let Subject::ServiceAccount(namespace, name) = subject else {
         return None;
     };
+    if cluster.closed_world || namespace != "kube-system" || name == "default" {
+        return None;
+    }
     let mut accounts = cluster.facts.accounts.iter().map(|one| &one.id);
     let is_made = accounts.any(|id| id.namespace == *namespace && id.name == *name);
-    let is_known =
-        is_made || name == "default" || cluster.rbac.bindings_of(subject).next().is_some();
-    if cluster.closed_world || namespace != "kube-system" || is_known {
+    if is_made || cluster.rbac.bindings_of(subject).next().is_some() {
         return None;
     }
 
@@ -160,9 +168,8 @@ fn account_that_may(
     home: &Text,
     question: &AccessQuestion<'_>,
 ) -> Option<Subject> {
-    let cluster = directory.powers().cluster();
     let accounts = directory.subjects(&Target::AccountsOf(home.clone()));
-    let may = |account: &Subject| can(cluster, account, question, false).is_some();
+    let may = |account: &Subject| can_within(directory, account, question).is_some();
     accounts.into_iter().find(may)
 }
 
@@ -176,10 +183,15 @@ fn conditional(step: Step) -> Step {
 
 /// The accounts that apply what the tenants of a subject write, and that may do what is asked: whether
 /// the subject writes the repository, no input says.
-fn by_repository(cluster: &Cluster, subject: &Subject, question: &AccessQuestion<'_>) -> Vec<Step> {
+fn by_repository(
+    directory: &Directory<'_>,
+    subject: &Subject,
+    question: &AccessQuestion<'_>,
+) -> Vec<Step> {
     if matches!(subject, Subject::ServiceAccount(..)) {
         return Vec::new();
     }
+    let cluster = directory.powers().cluster();
     let tenants: Vec<u32> = cluster.holders(subject).collect();
     let appliers = cluster.facts.gitops.appliers.iter().enumerate();
 
@@ -189,7 +201,7 @@ fn by_repository(cluster: &Cluster, subject: &Subject, question: &AccessQuestion
     });
     let may = written.filter_map(|(_, applier)| {
         let account = cluster.applies_as(applier);
-        can(cluster, &account, question, false)?;
+        can_within(directory, &account, question)?;
         let text = format!(
             "this holds if {subject} does not write the source of {}, which applies as {account}: it \
              may",

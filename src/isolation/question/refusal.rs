@@ -2,7 +2,7 @@
 //! nearest.
 
 use super::AccessQuestion;
-use crate::graph::rbac::{AccessRequest, Binding, PolicyRule, Role, Subject, url_covers};
+use crate::graph::rbac::{AccessRequest, Binding, PolicyRule, Role, Subject, has, url_covers};
 use crate::graph::{Cluster, InputKind};
 use crate::isolation::{MAX_NAMES, Step, at};
 use crate::source::Span;
@@ -125,7 +125,7 @@ pub fn undefined_elsewhere(
     cluster: &Cluster,
     subject: &Subject,
     question: &AccessQuestion<'_>,
-    account_that_may: impl Fn(&Text) -> Option<Subject>,
+    mut account_that_may: impl FnMut(&Text) -> Option<Subject>,
 ) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut asked = BTreeSet::new();
@@ -206,10 +206,6 @@ fn nearest(cluster: &Cluster, bindings: &[&Binding], question: &AccessQuestion<'
     found.sort_by_key(|(lacks, _)| *lacks);
     let nearest = found.into_iter().take(MAX_NAMES);
     nearest.map(|(_, step)| step).collect()
-}
-
-fn has(set: &[Text], wanted: &str) -> bool {
-    set.iter().any(|one| one == "*" || one == wanted)
 }
 
 /// What a rule lacks for a request; `None` if it lacks several things. That its binding is in another
