@@ -16,6 +16,7 @@ use crate::source::parent;
 use crate::tenancy::DERIVED_NAME;
 use crate::tenancy::model::Tenant;
 use rayon::prelude::*;
+use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap};
 
 rule! {
@@ -70,6 +71,13 @@ pub fn check_moves<T: ObjectForm>(
     }
 
     let engine = conventions(engine_of(&request.fleet.spec));
+    let recorded: LazyCell<BTreeSet<&str>, _> = LazyCell::new(|| {
+        let entries = request.lock.files.values();
+        entries
+            .filter_map(|entry| entry.tenant.as_deref())
+            .collect()
+    });
+    let is_recorded = |tenant: &str| recorded.contains(tenant);
     for bundle in bundles {
         let name = request.fleet.spec.clusters[bundle.cluster].name.as_str();
         let sharding = choose_sharding(request, bundle.cluster);
@@ -93,7 +101,7 @@ pub fn check_moves<T: ObjectForm>(
         let quarantine = Quarantine::new(request.lock, name);
         for part in &bundle.tenants {
             let tenant = &request.tenancy.tenants[part.index];
-            quarantine.check(tenant, bundle.cluster, &mut out);
+            quarantine.check(tenant, bundle.cluster, &is_recorded, &mut out);
             derived_names(engine, sharding, tenant, &mut out);
         }
 

@@ -4,7 +4,7 @@
 use super::lock::{Lock, Tombstone};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::tenancy::model::Tenant;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 rule! {
     /// A name of a tenant that went is used again.
@@ -23,8 +23,6 @@ pub(super) struct Quarantine<'a> {
     cluster: &'a str,
     by_name: HashMap<&'a str, &'a Tombstone>,
     by_namespace: HashMap<&'a str, Vec<&'a Tombstone>>,
-    /// The tenants that have a file in the tree, on any cluster.
-    recorded: BTreeSet<&'a str>,
 }
 
 impl<'a> Quarantine<'a> {
@@ -39,25 +37,23 @@ impl<'a> Quarantine<'a> {
             }
         }
 
-        let recorded = match by_name.is_empty() {
-            true => BTreeSet::new(),
-            false => lock
-                .files
-                .values()
-                .filter_map(|entry| entry.tenant.as_deref())
-                .collect(),
-        };
         Self {
             cluster,
             by_name,
             by_namespace,
-            recorded,
         }
     }
 
     /// Reports each removed tenant whose name, or a namespace of which, a tenant would take on the
-    /// cluster with this index.
-    pub(super) fn check(&self, tenant: &Tenant, index: usize, out: &mut Vec<Diagnostic>) {
+    /// cluster with this index. `is_recorded` tells whether a tenant has a file in the tree, on any
+    /// cluster.
+    pub(super) fn check(
+        &self,
+        tenant: &Tenant,
+        index: usize,
+        is_recorded: &dyn Fn(&str) -> bool,
+        out: &mut Vec<Diagnostic>,
+    ) {
         let name = tenant.name.value.as_str();
         let namespaces = tenant.on(index).map_or(&[][..], |on| &on.namespaces);
         // By the name in the lock, so that the findings have an order.
@@ -76,7 +72,7 @@ impl<'a> Quarantine<'a> {
 
         let cluster = self.cluster;
         for (tombstone, what) in taken.into_values() {
-            if self.is_back(tombstone, tenant) {
+            if is_back(tombstone, tenant, is_recorded) {
                 continue;
             }
             let message = format!("{what} belonged to a tenant that was removed from `{cluster}`");
@@ -89,13 +85,13 @@ impl<'a> Quarantine<'a> {
             );
         }
     }
+}
 
-    /// Whether a tombstone is that of this tenant itself, which is alive (elsewhere, or by its UUID)
-    /// and comes back.
-    fn is_back(&self, tombstone: &Tombstone, tenant: &Tenant) -> bool {
-        let owner = tombstone.tenant();
-        let same_uuid = tombstone.uuid.is_some()
-            && tombstone.uuid.as_deref() == tenant.uuid.as_ref().map(|uuid| uuid.value.as_str());
-        owner == tenant.name.value && (same_uuid || self.recorded.contains(owner))
-    }
+/// Whether a tombstone is that of this tenant itself, which is alive (elsewhere, or by its UUID) and
+/// comes back.
+fn is_back(tombstone: &Tombstone, tenant: &Tenant, is_recorded: &dyn Fn(&str) -> bool) -> bool {
+    let owner = tombstone.tenant();
+    let same_uuid = tombstone.uuid.is_some()
+        && tombstone.uuid.as_deref() == tenant.uuid.as_ref().map(|uuid| uuid.value.as_str());
+    owner == tenant.name.value && (same_uuid || is_recorded(owner))
 }
