@@ -379,6 +379,17 @@ impl Finding {
         self.by_set(tenant_set(tenants))
     }
 
+    /// Sets the tenants that gain access, by their indices. The first is named; one alone is not counted
+    /// as a set.
+    #[must_use]
+    pub fn by_first_of(self, first: &str, tenants: impl ExactSizeIterator<Item = u32>) -> Self {
+        let finding = self.by(first);
+        match tenants.len() {
+            1 => finding,
+            _ => finding.by_each(tenants),
+        }
+    }
+
     /// Sets the tenants that gain access, as a set of their indices.
     #[must_use]
     pub fn by_set(mut self, tenants: FixedBitSet) -> Self {

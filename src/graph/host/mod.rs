@@ -7,7 +7,7 @@ mod pattern;
 mod traefik;
 
 pub use annotations::{IngressAnnotation, IngressPower};
-pub use pattern::{HostPattern, Levels, escape};
+pub use pattern::{HostMatcher, HostPattern, Levels, escape};
 
 use super::object::Origin;
 use crate::document::TreeValue;

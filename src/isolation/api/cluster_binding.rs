@@ -102,17 +102,13 @@ impl ClusterGrant<'_> {
         };
 
         let finding = finding
-            .by(tenant)
+            .by_first_of(tenant, self.holders.iter().copied())
             .step(
                 at(self.binding.role_span, self.binding.origin),
                 format!("{} binds {subject} to {role}", self.binding.id.called()),
             )
             .through(&self.binding.id)
             .through(&self.role.id);
-        let finding = match self.holders.len() {
-            1 => finding,
-            _ => finding.by_each(self.holders.iter().copied()),
-        };
         Some(
             finding.fix(
                 "bind it in the tenant's own namespaces: a RoleBinding can name a ClusterRole",

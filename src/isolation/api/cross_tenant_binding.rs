@@ -114,10 +114,7 @@ fn finding(
         }
     };
 
-    let finding = match strangers {
-        [_] => finding.by(tenant),
-        several => finding.by(tenant).by_each(several.iter().copied()),
-    };
+    let finding = finding.by_first_of(tenant, strangers.iter().copied());
     let finding = explain_subject(cluster, first, subject, finding).step(
         at(binding.role_span, binding.origin),
         format!(

@@ -72,10 +72,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             // One of the platform's that applies what a tenant writes is the tenant's too.
             None => of_platform(sync, tenant),
         };
-        let finding = match writers {
-            [_] => finding.by(tenant),
-            several => finding.by(tenant).by_each(several.iter().copied()),
-        };
+        let finding = finding.by_first_of(tenant, writers.iter().copied());
         out.push(finding.step(sync.origin.span, rights).fix(
             "say serviceAccountName, of an account with a role in the tenant's namespaces only",
         ));

@@ -1,7 +1,7 @@
 use super::{Findings, named_tenant};
 use crate::diagnostic::rule;
 use crate::graph::gitops::ArgoObject;
-use crate::graph::host::HostPattern;
+use crate::graph::host::{HostMatcher, HostPattern};
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, Owner};
 use crate::isolation::{Finding, tenant_of};
@@ -86,11 +86,18 @@ impl Project {
 /// The tenants that use a project: by its name, its groups, and the namespaces that it takes
 /// Applications from.
 fn users(cluster: &Cluster, project: &ArgoObject) -> BTreeSet<u32> {
+    let sources = project.source_namespaces.iter();
+    let sources: Vec<(&Text, Option<HostPattern>)> =
+        sources.map(|text| (text, expression(text))).collect();
+    let sources: Vec<HostMatcher<'_>> = sources
+        .iter()
+        .map(|(text, expression)| source_matcher(text, expression.as_ref()))
+        .collect();
+    let takes = |name: &Text| sources.iter().any(|takes| takes(name));
+
     let mut users = BTreeSet::new();
     for (tenant, at) in cluster.tenants.iter().zip(0..) {
-        let sources = &project.source_namespaces;
-        let takes = |name: &Text| sources.iter().any(|pattern| is_source(pattern, name));
-        if tenant.name == project.project || tenant.namespaces.iter().any(takes) {
+        if tenant.name == project.project || tenant.namespaces.iter().any(&takes) {
             users.insert(at);
         }
     }
@@ -99,17 +106,20 @@ fn users(cluster: &Cluster, project: &ArgoObject) -> BTreeSet<u32> {
     users
 }
 
-/// Whether a pattern of source namespaces matches a name: a glob, or a regular expression between
-/// slashes.
+/// The regular expression between slashes, if a pattern of source namespaces is one.
 ///
 /// Source: argo-cd.readthedocs.io/en/stable/operator-manual/app-any-namespace.
-fn is_source(pattern: &str, name: &str) -> bool {
-    let inner = pattern
-        .strip_prefix('/')
-        .and_then(|rest| rest.strip_suffix('/'));
-    match inner {
-        Some(expression) => HostPattern::regex(expression).matches(name).unwrap_or(true),
-        None => glob(pattern, name),
+fn expression(pattern: &str) -> Option<HostPattern> {
+    let inner = pattern.strip_prefix('/')?.strip_suffix('/')?;
+    Some(HostPattern::regex(inner))
+}
+
+/// Tells which names a pattern of source namespaces matches: a glob, or its regular expression. One
+/// that cannot be read matches every name.
+fn source_matcher<'a>(pattern: &'a str, expression: Option<&'a HostPattern>) -> HostMatcher<'a> {
+    match expression {
+        Some(expression) => expression.matcher().unwrap_or_else(|| Box::new(|_| true)),
+        None => Box::new(move |name| glob(pattern, name)),
     }
 }
 
