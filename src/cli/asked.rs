@@ -1,7 +1,7 @@
 //! What `can` and `who-can` are asked: a verb on a resource or a path.
 
-use super::CliError;
 use super::args::AccessArgs;
+use super::{CliError, output};
 use std::collections::BTreeSet;
 use tenantry::graph::Cluster;
 use tenantry::graph::rbac::AccessRequest;
@@ -36,8 +36,25 @@ const VERBS: [&str; 20] = [
 ];
 
 impl AccessArgs {
-    /// The question that the arguments ask.
-    pub fn question<'a>(&'a self, clusters: &'a [Cluster]) -> Result<AccessQuestion<'a>, CliError> {
+    /// The question that the arguments ask, of clusters that know the verb and the namespace. Prints a
+    /// note about a resource that no API among the inputs has.
+    pub fn checked_question<'a>(
+        &'a self,
+        clusters: &'a [Cluster],
+    ) -> Result<AccessQuestion<'a>, CliError> {
+        let question = self.question(clusters)?;
+        check_verb(clusters, &self.verb)?;
+        if let Some(namespace) = &self.namespace {
+            check_namespace(clusters, namespace)?;
+        }
+        if let AccessQuestion::Resource(request) = &question {
+            let notes = resource_notes(clusters, request);
+            notes.iter().for_each(|note| output::note(note));
+        }
+        Ok(question)
+    }
+
+    fn question<'a>(&'a self, clusters: &'a [Cluster]) -> Result<AccessQuestion<'a>, CliError> {
         if self.resource.starts_with('/') {
             return Ok(AccessQuestion::Path {
                 verb: &self.verb,
@@ -62,19 +79,6 @@ impl AccessArgs {
             name,
             namespace: self.namespace.as_deref().unwrap_or(own),
         }))
-    }
-
-    /// Checks that a cluster knows the verb and the namespace. Returns notes about a resource that no
-    /// API among the inputs has.
-    pub fn check(&self, clusters: &[Cluster]) -> Result<Vec<String>, CliError> {
-        check_verb(clusters, &self.verb)?;
-        if let Some(namespace) = &self.namespace {
-            check_namespace(clusters, namespace)?;
-        }
-        Ok(match self.question(clusters)? {
-            AccessQuestion::Path { .. } => Vec::new(),
-            AccessQuestion::Resource(request) => resource_notes(clusters, &request),
-        })
     }
 }
 

@@ -24,6 +24,11 @@ pub fn err(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
+/// Writes a note to standard error.
+pub fn note(text: &str) {
+    err(&format!("note: {}\n", report::plain(text)));
+}
+
 /// Writes a line to standard error, unless `--quiet`.
 pub fn status(cli: &Cli, text: &str) {
     if !cli.quiet {

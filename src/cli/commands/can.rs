@@ -5,7 +5,6 @@ use crate::cli::concerned::Question;
 use crate::cli::proof_inputs;
 use crate::cli::{CliError, Outcome, output};
 use tenantry::isolation::question::{self, Answer, Word};
-use tenantry::plain::plain;
 use tenantry::report::access::answer_text;
 use tenantry::report::mermaid::{Flowchart, Vertex};
 
@@ -24,10 +23,7 @@ pub fn run(cli: &Cli, args: &CanArgs) -> Result<Outcome, CliError> {
         None => proof_inputs::read(cli, &beside)?,
     };
 
-    let question = args.access.question(&inputs.clusters)?;
-    for note in args.access.check(&inputs.clusters)? {
-        output::err(&format!("note: {}\n", plain(&note)));
-    }
+    let question = args.access.checked_question(&inputs.clusters)?;
 
     let clusters = inputs.clusters.iter();
     let answers: Vec<Answer> = clusters

@@ -6,7 +6,6 @@ use crate::cli::proof_inputs;
 use crate::cli::{CliError, Outcome, output};
 use tenantry::isolation::connection::{self, named_namespace, names_address};
 use tenantry::isolation::question::Word;
-use tenantry::plain::plain;
 use tenantry::report::access::answer_text;
 
 /// Runs the command.
@@ -42,7 +41,7 @@ pub fn run(cli: &Cli, args: &ReachArgs) -> Result<Outcome, CliError> {
         return Err(CliError::Usage(missing.join("; ")));
     }
     for reason in missing {
-        output::err(&format!("note: {}\n", plain(&reason)));
+        output::note(&reason);
     }
     Ok(Outcome::from(!any))
 }

@@ -5,7 +5,6 @@ use crate::cli::{CliError, Outcome, output, proof_inputs};
 use tenantry::graph::Cluster;
 use tenantry::isolation::question::AccessQuestion;
 use tenantry::isolation::who_can::{Access, WhoCan, Whose, who_can};
-use tenantry::plain::plain;
 use tenantry::report::access::{ClusterAccess, WhoCanReport};
 
 /// Runs the command. The exit code is 1 if the answer is not known for somebody.
@@ -14,10 +13,7 @@ pub fn run(cli: &Cli, args: &WhoCanArgs) -> Result<Outcome, CliError> {
         .beside
         .in_namespace(args.access.manifest_namespace.as_ref());
     let inputs = proof_inputs::read(cli, &beside)?;
-    let question = args.access.question(&inputs.clusters)?;
-    for note in args.access.check(&inputs.clusters)? {
-        output::err(&format!("note: {}\n", plain(&note)));
-    }
+    let question = args.access.checked_question(&inputs.clusters)?;
 
     let clusters = inputs.clusters.iter();
     let report = WhoCanReport {
