@@ -2,11 +2,12 @@
 //! a picture.
 
 use super::mermaid::{Flowchart, Vertex};
-use super::{numbered_steps, plain, plural};
+use super::steps::StepReport;
+use super::{numbered_steps, plain, plural, pretty};
 use crate::diagnostic::Diagnostic;
 use crate::graph::rbac::Subject;
-use crate::isolation::Step;
 use crate::isolation::question::Answer;
+use crate::isolation::some;
 use crate::isolation::who_can::{Access, Whose};
 use crate::source::{SourceMap, Span};
 use serde::Serialize;
@@ -143,9 +144,7 @@ impl WhoCanReport<'_> {
             asked: &self.asked,
             clusters: self.clusters.iter().map(|one| self.cluster(one)).collect(),
         };
-        let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
-        text.push('\n');
-        text
+        pretty(&document)
     }
 
     fn cluster<'r>(&'r self, cluster: &'r ClusterAccess<'_>) -> ClusterDocument<'r> {
@@ -156,10 +155,7 @@ impl WhoCanReport<'_> {
             subjects: self.subjects(&cluster.subjects),
             undecided: self.subjects(&cluster.undecided),
             unread: unread
-                .map(|finding| StepDocument {
-                    text: &finding.message,
-                    location: self.location(finding.span),
-                })
+                .map(|finding| StepReport::of(self.sources, &finding.message, finding.span))
                 .collect(),
         }
     }
@@ -195,25 +191,8 @@ impl WhoCanReport<'_> {
                 .chain
                 .steps
                 .iter()
-                .map(|step| self.step(step))
+                .map(|step| StepReport::of(self.sources, &step.text, step.span))
                 .collect(),
-        }
-    }
-
-    fn step<'r>(&'r self, step: &'r Step) -> StepDocument<'r> {
-        StepDocument {
-            text: &step.text,
-            location: self.location(step.span),
-        }
-    }
-
-    fn location(&self, span: Span) -> LocationDocument<'_> {
-        let source = self.sources.file(span);
-        let start = source.position(span.start);
-        LocationDocument {
-            path: &source.path,
-            line: start.line,
-            column: start.column,
         }
     }
 }
@@ -238,20 +217,12 @@ fn with_equal_steps<'r, 'a>(
 
 /// Whose a subject is, as a phrase.
 fn whose_text(whose: &Whose<'_>) -> String {
-    let quoted = |names: &[&str]| {
-        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-        names.join(", ")
-    };
     match whose {
         Whose::Platform => "the platform".to_owned(),
         Whose::Everybody(phrase) => (*phrase).to_owned(),
         Whose::Tenants(tenants) => match &tenants[..] {
             [one] => format!("tenant `{one}`"),
-            [first, second, third, more @ ..] if !more.is_empty() => {
-                let first = quoted(&[first, second, third]);
-                format!("tenants {first} and {} more", more.len())
-            }
-            several => format!("tenants {}", quoted(several)),
+            several => format!("tenants {}", some(several.iter().copied())),
         },
     }
 }
@@ -275,7 +246,7 @@ struct ClusterDocument<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     undecided: Vec<SubjectDocument<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    unread: Vec<StepDocument<'a>>,
+    unread: Vec<StepReport<'a>>,
 }
 
 #[derive(Serialize)]
@@ -292,19 +263,5 @@ struct SubjectDocument<'a> {
     #[serde(rename = "direct")]
     is_direct: bool,
     identities_taken: usize,
-    steps: Vec<StepDocument<'a>>,
-}
-
-#[derive(Serialize)]
-struct StepDocument<'a> {
-    text: &'a str,
-    location: LocationDocument<'a>,
-}
-
-/// Line and column from 1, columns in characters.
-#[derive(Serialize)]
-struct LocationDocument<'a> {
-    path: &'a str,
-    line: u32,
-    column: u32,
+    steps: Vec<StepReport<'a>>,
 }

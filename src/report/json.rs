@@ -96,7 +96,12 @@ pub fn json(sources: &SourceMap, findings: &[Diagnostic]) -> String {
         counts: count(findings),
     };
 
-    let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
+    pretty(&report)
+}
+
+/// A JSON document, ended by a newline.
+pub fn pretty(value: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
     text
 }

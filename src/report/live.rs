@@ -3,7 +3,7 @@
 
 use super::junit::{self, Case, CaseOutcome, Suite};
 use super::markdown::{cell, literal};
-use super::{first_few, or_dash, plain, plural};
+use super::{first_few, or_dash, plain, plural, pretty};
 use crate::diagnostic::{Diagnostic, Level};
 use crate::isolation::severity::{self, Severity};
 use crate::live::{
@@ -320,9 +320,7 @@ pub fn json(sources: &SourceMap, clusters: &[VerifiedCluster]) -> String {
             .map(|c| VerifiedClusterReport::of(sources, c))
             .collect(),
     };
-    let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
-    text.push('\n');
-    text
+    pretty(&report)
 }
 
 /// The same as JUnit test results: each cluster a suite, each tenant and the cluster itself a case.

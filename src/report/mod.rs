@@ -26,7 +26,7 @@ mod text;
 pub use explain::explain_field;
 pub use fields::fields_table;
 pub use github::github;
-pub use json::json;
+pub use json::{json, pretty};
 pub use rules::{explain, rules_json, rules_table};
 pub use sarif::sarif;
 pub use steps::numbered_steps;

@@ -6,15 +6,16 @@ use super::findings::{FindingState, ReportedFinding, Threshold};
 use super::json::FindingReport;
 use super::junit::{self, Case, CaseOutcome, Suite};
 use super::markdown::{cell, literal};
+use super::steps::{LocationReport, StepReport};
 use super::tables::{self, Tables, TablesReport};
-use super::{Counts, count, mermaid, plain, plural, run_verdict, sarif};
+use super::{Counts, count, mermaid, plain, plural, pretty, run_verdict, sarif};
 use crate::bundle::short;
 use crate::diagnostic::Diagnostic;
 use crate::graph::Cluster;
 use crate::isolation::pairs::OpenedPairs;
 use crate::isolation::severity::{self, Severity};
 use crate::isolation::{ClusterProof, ClusterSize, Finding, MODEL, Plane, PlaneResult, Verdict};
-use crate::source::{SourceMap, Span};
+use crate::source::SourceMap;
 use crate::value::Text;
 use serde::Serialize;
 use std::cmp::Reverse;
@@ -503,30 +504,6 @@ struct ProofFindingReport<'a> {
     fix: &'a str,
 }
 
-#[derive(Serialize)]
-struct StepReport<'a> {
-    text: &'a str,
-    location: LocationReport<'a>,
-}
-
-/// Line and column from 1, columns in characters.
-#[derive(Serialize)]
-struct LocationReport<'a> {
-    path: &'a str,
-    line: u32,
-    column: u32,
-}
-
-fn at(sources: &SourceMap, span: Span) -> LocationReport<'_> {
-    let source = sources.file(span);
-    let start = source.position(span.start);
-    LocationReport {
-        path: &source.path,
-        line: start.line,
-        column: start.column,
-    }
-}
-
 impl<'a> ProvenClusterReport<'a> {
     fn of(
         sources: &'a SourceMap,
@@ -594,14 +571,11 @@ impl<'a> ProofFindingReport<'a> {
             victim: finding.and_then(|f| f.victim.as_deref()),
             opens: OpensReport::of(finding.and_then(|f| f.opens)),
             message: &diagnostic.message,
-            location: at(sources, diagnostic.span),
+            location: LocationReport::of(sources, diagnostic.span),
             witness: diagnostic
                 .related
                 .iter()
-                .map(|related| StepReport {
-                    text: &related.label,
-                    location: at(sources, related.span),
-                })
+                .map(|related| StepReport::of(sources, &related.label, related.span))
                 .collect(),
             fix: &diagnostic.fix,
         }
@@ -638,9 +612,7 @@ impl ProofReport<'_> {
             stale: self.stale.iter().map(StaleReport::of).collect(),
         };
 
-        let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
-        text.push('\n');
-        text
+        pretty(&document)
     }
 
     /// A SARIF document, ended by a newline. `version` is the program's.

@@ -5,7 +5,7 @@
 //! repository's root, and a fingerprint keeps a finding the same one when lines move.
 
 use super::findings::{FindingState, ReportedFinding};
-use super::rules;
+use super::{pretty, rules};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::isolation::severity::severity;
 use crate::source::{SourceMap, Span};
@@ -78,9 +78,7 @@ impl Rules {
             }],
         });
 
-        let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
-        text.push('\n');
-        text
+        pretty(&document)
     }
 }
 

@@ -128,13 +128,8 @@ fn one(
     // Writing to a String cannot fail.
     let _ = handler.render_report(out, &shown);
     if shown.excerpt.is_none() {
-        let path = || sources.path(finding.span).to_owned();
-        let at = if text(finding.span) {
-            sources.locate(finding.span)
-        } else {
-            path()
-        };
-        out.push_str(&format!("   at {}\n", plain(&at)));
+        let place = sources.place(finding.span);
+        out.push_str(&format!("   at {}\n", plain(&place)));
     }
 }
 

@@ -43,8 +43,10 @@ pub fn run(cli: &Cli, args: &ShowArgs) -> Result<Outcome, CliError> {
 /// The settings as JSON; with the place of each value if `origin` is set.
 fn json_text(session: &Session, merged: &Node, origin: bool) -> String {
     match origin {
-        true => pretty(&json!({"schemaVersion": 1, "values": origins(session, merged)})),
-        false => pretty(&merged.to_json()),
+        true => tenantry::report::pretty(
+            &json!({"schemaVersion": 1, "values": origins(session, merged)}),
+        ),
+        false => tenantry::report::pretty(&merged.to_json()),
     }
 }
 
@@ -85,11 +87,6 @@ fn report_unresolved(session: &Session, tenant: &str) -> Result<Outcome, CliErro
     let text = tenantry::report::text(&session.sources, &about, false, 120);
     output::err(&text);
     Ok(Outcome::Findings)
-}
-
-fn pretty(value: &impl Serialize) -> String {
-    let text = serde_json::to_string_pretty(value).unwrap_or_default();
-    format!("{text}\n")
 }
 
 /// A value with its place. The fields are those of the JSON report.

@@ -143,11 +143,7 @@ fn deliver_list(
     text: impl Fn() -> String,
 ) -> Result<(), CliError> {
     output::each(cli, |target| match target.format {
-        ReportFormat::Json => {
-            let report = json!({"schemaVersion": 1, name: list});
-            let text = serde_json::to_string_pretty(&report).unwrap_or_default();
-            format!("{text}\n")
-        }
+        ReportFormat::Json => tenantry::report::pretty(&json!({"schemaVersion": 1, name: list})),
         ReportFormat::Text
         | ReportFormat::Github
         | ReportFormat::Sarif
