@@ -21,6 +21,7 @@ pub static RULES: &[&Rule] = &[
     &isolation::api::CLUSTER_BINDING,
     &isolation::api::CROSS_TENANT_BINDING,
     &isolation::api::DANGLING_ROLE,
+    &tenancy::FLOOR_WRITING_ROLE,
     &isolation::api::LOST_SUBJECT,
     &isolation::api::OPERATOR_KIND,
     &isolation::api::SHARED_MEMBERSHIP,

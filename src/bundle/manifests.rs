@@ -10,7 +10,7 @@ use crate::kube::{ObjectId, kinds, validation};
 use crate::source::{SourceId, SourceMap, Span, join, parent};
 use crate::spec::leaf::FilePath;
 use crate::tenancy::model::{OnCluster, Tenant};
-use crate::tenancy::{CLUSTER_ADMIN, MANIFEST_FLOOR, Permits, Tenancy};
+use crate::tenancy::{self, MANIFEST_FLOOR, Permits, Tenancy};
 use crate::value::Value as Made;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -390,24 +390,26 @@ impl VerbatimObject<'_> {
         ))
     }
 
-    /// Refuses a binding to cluster-admin without a waiver.
+    /// Refuses a binding to a role that loosens the floor, without a waiver.
     fn check_role(&self, permits: Option<&Permits>) -> Checked {
         let role = self.value.pointer("/roleRef/name");
-        let is_admin = self.id.kind == "RoleBinding"
-            && role.and_then(|name| name.as_str()) == Some("cluster-admin");
-        if !is_admin || self.is_permitted(&CLUSTER_ADMIN, permits) {
+        let role = role.and_then(|name| name.as_str()).unwrap_or_default();
+        if self.id.kind != "RoleBinding" {
+            return Ok(());
+        }
+        let Some(loosening) = tenancy::loosening(role) else {
+            return Ok(());
+        };
+        if self.is_permitted(loosening.rule, permits) {
             return Ok(());
         }
 
-        let message = format!(
-            "`{}` binds to cluster-admin: its subjects can remove the floor",
-            self.id
-        );
+        let message = format!("`{}`: {}", self.id, loosening.message);
         let fix = format!(
             "bind a lesser role, or write a Waiver of `{}` for {}",
-            CLUSTER_ADMIN.id,
+            loosening.rule.id,
             self.waiver_name()
         );
-        self.refuse(&CLUSTER_ADMIN, message, fix)
+        self.refuse(loosening.rule, message, fix)
     }
 }

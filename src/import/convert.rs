@@ -8,7 +8,7 @@ use crate::kube::RBAC;
 use crate::kube::kinds;
 use crate::kube::names::POD_SECURITY;
 use crate::spec::leaf;
-use crate::tenancy::{self, CLUSTER_ADMIN, FLOOR_EXTERNAL, MANIFEST_FLOOR, MetadataField};
+use crate::tenancy::{self, FLOOR_EXTERNAL, MANIFEST_FLOOR, MetadataField};
 use serde_json::{Map, Value, json};
 
 /// An object that breaks a rule, and needs a waiver.
@@ -86,8 +86,11 @@ impl Converted {
         }
 
         let object = format!("{}/{}/{}", found.id.kind, found.id.namespace, found.id.name);
-        if found.id.kind == "RoleBinding" && found.value["roleRef"]["name"] == "cluster-admin" {
-            self.waive(&CLUSTER_ADMIN, object.clone());
+        let role = found.value["roleRef"]["name"].as_str().unwrap_or_default();
+        if found.id.kind == "RoleBinding"
+            && let Some(loosening) = tenancy::loosening(role)
+        {
+            self.waive(loosening.rule, object.clone());
         }
 
         if kinds::is_floor(&found.id) {
@@ -448,11 +451,9 @@ fn binding(found: &FoundObject, namespace: &str, narrow: bool, out: &mut Convert
         return false;
     };
 
-    if role == "cluster-admin" {
-        out.waive(
-            &CLUSTER_ADMIN,
-            format!("RoleBinding/{namespace}/{}", found.id.name),
-        );
+    if let Some(loosening) = tenancy::loosening(role) {
+        let object = format!("RoleBinding/{namespace}/{}", found.id.name);
+        out.waive(loosening.rule, object);
     }
 
     let owns = matches!(role, "admin" | "cluster-admin" | "edit");

@@ -2,7 +2,8 @@
 //!
 //! An object that a spec can state exactly is carried over. Other objects are passed through byte
 //! for byte, and those that the tenant may not have are listed with the reason. Names and values
-//! stay as they were found. Each part of the floor that was not found becomes a dated Waiver.
+//! stay as they were found. Each part of the floor that was not found, and each binding to a role that
+//! can change the floor, becomes a dated Waiver.
 
 mod convert;
 mod write;

@@ -398,7 +398,7 @@ pub fn hand_over(output: &Output, from: &str) -> String {
 - Tenants: {}
 - Objects that a field of a spec describes: {}
 - Objects that are passed through byte for byte (`manifests/`): {}
-- Missing parts of a floor, each with a dated waiver (`waivers/`): {}
+- Missing parts of a floor and roles that can change one, each with a dated waiver (`waivers/`): {}
 - Things that were not carried over, listed below: {}
 
 ## How the objects change hands
@@ -410,8 +410,8 @@ pub fn hand_over(output: &Output, from: &str) -> String {
    (`kustomize.toolkit.fluxcd.io/ssa: Merge`): fields that others set stay.
 4. When every Kustomization is ready: take {from} out of what is applied, with pruning off
    (`kustomize.toolkit.fluxcd.io/prune: disabled`), then delete it.
-5. Tighten, tenant by tenant: set `profile: restricted`, take `floor.yaml` out of its `manifests`, drop `floor` and its
-   waiver. `tenantry diff` shows just that.
+5. Tighten, tenant by tenant: set `profile: restricted`, take `floor.yaml` out of its `manifests`, give its owners the
+   role `owner` under a new `binding`, drop `floor` and its waivers. `tenantry diff` shows just that.
 ",
         output.tenants,
         output.carried,

@@ -1,6 +1,6 @@
 //! The checks of the fleet's own document.
 
-use super::{Context, subjects};
+use super::{Context, roles};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::source::Span;
 use crate::spec::FleetDoc;
@@ -36,7 +36,7 @@ pub fn check(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {
         check_endpoints(cluster, out);
     }
 
-    subjects::check_roles(&fleet.spec, out);
+    roles::check_roles(&fleet.spec, out);
 }
 
 fn fault(span: Span, message: String) -> Diagnostic {

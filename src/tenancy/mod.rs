@@ -17,6 +17,7 @@ mod network;
 mod prior;
 mod profile;
 mod quota;
+mod roles;
 mod subjects;
 mod tenant;
 mod placement;
@@ -49,10 +50,12 @@ pub use pod_security::POD_SECURITY;
 pub use prior::{ClaimKey, ClaimKind, Prior};
 pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE};
 pub use quota::{OVER_TENANT, WITHOUT_EFFECT as QUOTA_WITHOUT_EFFECT};
-pub use standing::{Reason, Standing, Standings};
-pub use subjects::{
-    CATALOGUE, CLUSTER_ADMIN, FOREIGN_ACCOUNT, UNKNOWN_ROLE, WILDCARD_ROLE, role_object,
+pub use roles::{
+    CATALOGUE, CLUSTER_ADMIN, FLOOR_WRITING, FLOOR_WRITING_ROLE, RoleLoosening, UNKNOWN_ROLE,
+    WILDCARD_ROLE, loosening, role_object,
 };
+pub use standing::{Reason, Standing, Standings};
+pub use subjects::FOREIGN_ACCOUNT;
 pub use sync::SYNC;
 pub use tenant::{FLUX_CREATE_TENANT, INCOMPLETE, PARAMETERS, ResolveContext, Resolved};
 pub use waivers::{
@@ -96,8 +99,9 @@ pub struct Tenancy {
 }
 
 /// Rules that a Waiver can name, besides those of the proof.
-pub static WAIVABLE: [&Rule; 10] = [
+pub static WAIVABLE: [&Rule; 11] = [
     &CLUSTER_ADMIN,
+    &FLOOR_WRITING_ROLE,
     &WILDCARD_ROLE,
     &EGRESS_ANY,
     &CLUSTER_RANGE,

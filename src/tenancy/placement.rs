@@ -4,7 +4,7 @@ use super::FLUX_CREATE_TENANT;
 use super::merge::merge;
 use super::model::{OnCluster, TenantContext, TenantNamespace};
 use super::namespace::ClusterSettings;
-use super::profile::check_ceiling;
+use super::profile::{self, check_ceiling};
 use super::subjects::Binder;
 use super::tenant::{INCOMPLETE, TenantDraft};
 use super::waivers::Loosening;
@@ -40,6 +40,7 @@ impl<'w> TenantDraft<'_, 'w> {
     /// namespace is left out.
     pub(super) fn place(&self, out: &mut Vec<Diagnostic>) -> Vec<PlacedTenant> {
         let clusters = self.clusters(out);
+        self.check_cluster_ceiling(&clusters, out);
         clusters
             .into_iter()
             .filter_map(|cluster| self.on_cluster(cluster, out))
@@ -76,6 +77,21 @@ impl<'w> TenantDraft<'_, 'w> {
                 );
                 Vec::new()
             }
+        }
+    }
+
+    /// Reports each of the tenant's clusters that its profile does not allow, however the spec chose
+    /// it: by name, by labels, or as the only one of the fleet.
+    fn check_cluster_ceiling(&self, chosen: &[usize], out: &mut Vec<Diagnostic>) {
+        let selector = self.base.cluster_selector.as_ref();
+        let chosen_at = selector.map_or(self.doc.name.span, |selector| selector.span);
+
+        for &index in chosen {
+            let name = self.all_clusters()[index].name.as_str();
+            let mut listed = self.base.clusters.iter().flatten();
+            let listed = listed.find(|cluster| cluster.as_str() == name);
+            let span = listed.map_or(chosen_at, |cluster| cluster.span);
+            profile::check_cluster(self.profile, name, span, out);
         }
     }
 

@@ -288,7 +288,6 @@ pub fn check_ceiling(profile: &Profile, spec: &TenantSpec, out: &mut Vec<Diagnos
         check.limits(out);
         check.pod_security(out);
         check.hosts(out);
-        check.clusters(out);
     }
 }
 
@@ -360,18 +359,21 @@ impl CeilingCheck<'_> {
             }
         }
     }
+}
 
-    fn clusters(&self, out: &mut Vec<Diagnostic>) {
-        let (Some(bound), Some(clusters)) = (&self.ceiling.clusters, &self.spec.clusters) else {
-            return;
-        };
-
-        for cluster in clusters {
-            if !bound.iter().any(|allowed| allowed.value == cluster.value) {
-                let span = bound.first().map_or(cluster.span, |first| first.span);
-                let message = format!("the cluster {} is not among the ceiling's", cluster.value);
-                out.push(over_ceiling(cluster.span, span, message));
-            }
+/// Reports a cluster of a tenant that is not among those of a ceiling. `span` is the place that
+/// chose the cluster.
+pub fn check_cluster(profile: &Profile, cluster: &str, span: Span, out: &mut Vec<Diagnostic>) {
+    let bounds = profile.ceilings.iter();
+    for bound in bounds.filter_map(|ceiling| ceiling.clusters.as_ref()) {
+        if !bound.iter().any(|allowed| allowed.as_str() == cluster) {
+            let ceiling = bound.first().map_or(span, |first| first.span);
+            let message = format!("the cluster {cluster} is not among the ceiling's");
+            out.push(
+                Diagnostic::new(&CEILING, span, message)
+                    .related(ceiling, "the ceiling")
+                    .fix("choose clusters of the ceiling, or take another profile"),
+            );
         }
     }
 }

@@ -1,40 +1,16 @@
 //! Users, groups and service accounts, the roles they are given, and the RoleBindings that follow.
 
 use super::model::{Deployer, TenantBinding, TenantNamespace};
+use super::roles::{self, CATALOGUE, RoleLoosening, UNBOUND, UNKNOWN_ROLE, find_role, role_object};
 use super::waivers::{Loosening, WaiverUse};
-use crate::diagnostic::{Diagnostic, Scope, rule};
+use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
 use crate::kube::RBAC;
 use crate::source::Span;
-use crate::spec::fleet::{FleetSpec, RoleSpec};
+use crate::spec::fleet::FleetSpec;
 use crate::spec::tenant::{ReachSpec, SubjectSpec};
 use crate::spec::{did_you_mean, did_you_mean_or, one_of_these};
 use crate::value::{Text, Value, map};
-use std::collections::BTreeSet;
-
-rule! {
-    /// A role that is neither in the catalogue nor among the fleet's, or that is given at a level
-    /// it does not have.
-    pub static UNKNOWN_ROLE = "tenancy/unknown-role", Error;
-}
-rule! {
-    /// A subject of a tenant is bound to `cluster-admin`.
-    ///
-    /// ## Why it matters
-    /// In its namespace it can do everything: delete the network policies and quotas, relabel the
-    /// namespace, read every Secret, bind others.
-    /// ## Fix
-    /// Give the role `owner`, or a role of the fleet with the rules that are needed.
-    pub static CLUSTER_ADMIN = "api/cluster-admin", Error;
-}
-rule! {
-    /// A role of the fleet with `*` in its groups, resources or verbs.
-    ///
-    /// ## Why it matters
-    /// It grants what does not exist yet: the next CRD, the next verb, `escalate`, `bind` and
-    /// `impersonate` with it.
-    pub static WILDCARD_ROLE = "api/wildcard-role", Error;
-}
 
 rule! {
     /// An owner or a member is a service account of a namespace that is not the tenant's.
@@ -45,57 +21,6 @@ rule! {
     /// ## Fix
     /// Name an account of one of the tenant's own namespaces, or a group of people.
     pub static FOREIGN_ACCOUNT = "tenancy/foreign-account", Error;
-}
-
-/// The built-in roles: ClusterRoles `tenantry-NAME`.
-pub static CATALOGUE: [&str; 7] = [
-    "owner",
-    "operator",
-    "developer",
-    "viewer",
-    "secrets-viewer",
-    "pod-reader",
-    "deployer",
-];
-/// The role of an owner who is bound elsewhere.
-const UNBOUND: &str = "none";
-
-/// The ClusterRole of a role of the catalogue or the fleet.
-pub fn role_object(role: &str) -> String {
-    format!("tenantry-{role}")
-}
-
-/// Reports roles of the fleet that cannot be.
-pub fn check_roles(fleet: &FleetSpec, out: &mut Vec<Diagnostic>) {
-    let mut seen = BTreeSet::new();
-    for role in fleet.roles.iter().flatten() {
-        let name = role.name.as_str();
-        if CATALOGUE.contains(&name) || name == UNBOUND || !seen.insert(name) {
-            let message =
-                format!("the role `{name}` is in the catalogue already, or defined twice");
-            out.push(
-                Diagnostic::new(&super::FLEET, role.name.span, message)
-                    .fix("rename it")
-                    .scope(Scope::Fleet),
-            );
-        }
-    }
-}
-
-fn find_role<'a>(fleet: &'a FleetSpec, name: &str) -> Option<&'a RoleSpec> {
-    fleet
-        .roles
-        .iter()
-        .flatten()
-        .find(|role| role.name.as_str() == name)
-}
-
-fn is_wild(role: &RoleSpec) -> bool {
-    role.rules.iter().any(|rule| {
-        [&rule.api_groups, &rule.resources, &rule.verbs]
-            .iter()
-            .any(|list| list.iter().any(|word| word.contains('*')))
-    })
 }
 
 /// Resolves subjects into RoleBindings of a tenant's namespaces on a cluster.
@@ -153,21 +78,8 @@ impl Binder<'_, '_> {
             return None;
         }
 
-        if is_wild(found) {
-            let object = format!("RoleBinding/{namespace}/{name}");
-            let message = format!("the role `{name}` holds `*`");
-            self.waivers.require_waiver(
-                &Loosening {
-                    rule: &WILDCARD_ROLE,
-                    tenant: self.tenant,
-                    object: &object,
-                },
-                role.span,
-                message,
-                "name what it needs",
-                out,
-            );
-        }
+        let object = format!("RoleBinding/{namespace}/{name}");
+        self.require_role_waiver(roles::loosening_of_own(found), role.span, &object, out);
 
         Some(role_object(name))
     }
@@ -243,28 +155,12 @@ impl Binder<'_, '_> {
                 return None;
             }
 
-            if name == "cluster-admin" {
-                let object = format!(
-                    "RoleBinding/{namespace}/{}",
-                    subject
-                        .binding
-                        .as_ref()
-                        .map_or(name.as_str(), |name| name.as_str())
-                );
-
-                let message = "bound to cluster-admin: it can remove its own floor";
-                self.waivers.require_waiver(
-                    &Loosening {
-                        rule: &CLUSTER_ADMIN,
-                        tenant: self.tenant,
-                        object: &object,
-                    },
-                    cluster_role.span,
-                    message,
-                    "give the role `owner`",
-                    out,
-                );
-            }
+            let binding = subject
+                .binding
+                .as_ref()
+                .map_or(&*name, |name| name.as_str());
+            let object = format!("RoleBinding/{namespace}/{binding}");
+            self.require_role_waiver(roles::loosening(&name), cluster_role.span, &object, out);
 
             return Some((name.clone(), name));
         }
@@ -277,6 +173,26 @@ impl Binder<'_, '_> {
             (None, Some(role)) => Some((role.into(), role_object(role).into())),
             (None, None) => None,
         }
+    }
+
+    /// Reports a binding to a role that loosens the floor, unless a waiver permits it.
+    fn require_role_waiver(
+        &self,
+        loosening: Option<RoleLoosening>,
+        span: Span,
+        object: &str,
+        out: &mut Vec<Diagnostic>,
+    ) {
+        let Some(RoleLoosening { rule, message, fix }) = loosening else {
+            return;
+        };
+        let loosening = Loosening {
+            rule,
+            tenant: self.tenant,
+            object,
+        };
+        self.waivers
+            .require_waiver(&loosening, span, message, fix, out);
     }
 
     fn rbac_subject(

@@ -10,12 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tenantry::document;
 use tenantry::graph::facts::Facts;
-use tenantry::graph::rbac::{AccessRequest, PolicyRule, Subject};
+use tenantry::graph::rbac::{AccessRequest, PolicyRule, Role, Subject};
 use tenantry::graph::{Cluster, Parts, builtin, read_snapshot};
 use tenantry::kube::ObjectId;
-use tenantry::kube::kinds::Scope;
+use tenantry::kube::kinds::{self, Scope};
 use tenantry::kube::resources;
 use tenantry::source::{Source, SourceId, SourceMap, Span};
+use tenantry::tenancy;
 
 /// How many random sets of objects, and questions about each.
 const SETS: usize = 24;
@@ -410,6 +411,38 @@ fn the_default_cluster_roles_agree_with_the_reference() {
     }
 
     assert_eq!(compared, 4);
+}
+
+/// The names that tenantry knows without resolving a role are those that the resolved rules give.
+#[test]
+fn the_roles_of_kubernetes_that_write_the_floor_are_known_by_name() {
+    let mut facts = Facts::default();
+    builtin(&mut facts, Span::file(SourceId(0)));
+    let parts = Parts {
+        facts,
+        ..Parts::default()
+    };
+    let cluster = Cluster::new(parts, &|_, _, _| None);
+
+    let verbs = ["create", "update", "patch", "delete", "deletecollection"];
+    let writes = |role: &Role| {
+        let mut floor = kinds::all().filter(|(group, kind)| kinds::holds_floor(group.name, kind));
+        floor.any(|(group, kind)| {
+            let mut rules = role.rules.iter();
+            rules.any(|rule| {
+                let mut verbs = verbs.iter();
+                verbs.any(|verb| rule.touches(verb, group.name, kind.plural))
+            })
+        })
+    };
+
+    let roles = cluster.rbac.roles.iter();
+    let writing = roles.filter(|(_, role)| writes(role));
+    let writing: Vec<&str> = writing
+        .map(|((_, name), _)| name.as_str())
+        .filter(|name| !name.starts_with("system:") && *name != "cluster-admin")
+        .collect();
+    assert_eq!(writing, tenancy::FLOOR_WRITING);
 }
 
 /// The resources of a group and version that a server says it has.

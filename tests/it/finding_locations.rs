@@ -1,7 +1,7 @@
 //! Every place that output names is in a file that the user has: never in a built-in profile or
 //! template, nor in Kubernetes' own roles.
 
-use crate::support::{FLEET, Ran, Sandbox, compile, files_of, root, tenant};
+use crate::support::{FLEET, Ran, Sandbox, compile, files_of, root, tenant, waiver};
 use std::fs;
 use tenantry::report;
 
@@ -413,6 +413,10 @@ fn a_role_of_kubernetes_points_at_the_line_that_binds_it() {
         (
             "tenants/a.yaml",
             tenant("a", "  members: [{group: extra, clusterRole: admin}]\n"),
+        ),
+        (
+            "tenants/waivers/a.yaml",
+            waiver("a", "api/floor-writing-role", "2026-12-30"),
         ),
     ];
     let ran = sandbox(&files)

@@ -70,6 +70,7 @@ fn a_production_fleet_is_imported_without_a_change() {
     let text = sandbox.read(&format!("tenants/{name}.yaml"));
     let text = text
         .replace("profile: adopted", "profile: restricted")
+        .replace("clusterRole: admin", "role: owner")
         .replace(&format!("  - manifests/{name}/floor.yaml\n"), "");
     sandbox.write(
         &format!("tenants/{name}.yaml"),

@@ -41,6 +41,7 @@ mod live_faults;
 mod live_holes;
 mod live_platform;
 mod live_proof;
+mod loosenings;
 mod machine_faults;
 mod manifests;
 mod matrix_and_threats;

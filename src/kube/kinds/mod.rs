@@ -207,6 +207,13 @@ pub fn closes(id: &ObjectId) -> bool {
     (is_floor(id) && !grants) || id.kind.starts_with("ValidatingAdmissionPolicy")
 }
 
+/// Whether a subject that writes objects of this kind in its own namespace can change its floor.
+/// A Role gives nothing without a binding, and no ServiceAccount but `default` is part of the floor.
+pub fn holds_floor(group: &str, kind: &Kind) -> bool {
+    let is_floor = kind.floor || governs_network(kind.name);
+    is_floor && !(group == RBAC && kind.name == "Role") && kind.name != "ServiceAccount"
+}
+
 /// The position of an object's kind in the order of applying. The group does not count: a network
 /// policy of a plugin is applied together with those of Kubernetes. Kinds of Flux come last.
 pub fn apply_order(id: &ObjectId) -> usize {

@@ -77,7 +77,7 @@ pub struct TenantSpec {
     ///
     /// Default: none.
     /// Renders: a file of the tenant for each matching cluster.
-    /// Rules: `tenancy/unknown-cluster`, `spec/one-of`.
+    /// Rules: `tenancy/unknown-cluster`, `tenancy/ceiling`, `spec/one-of`.
     pub cluster_selector: Option<Spanned<LabelSelector>>,
     /// Fields that differ on some clusters. If several entries match a cluster, the last one wins.
     ///
@@ -155,7 +155,8 @@ pub struct TenantSpec {
     /// Default: none.
     /// Renders: the objects of the files, in the tenant's files.
     /// Rules: `bundle/manifest`, `bundle/manifest-not-allowed`, `bundle/manifest-floor`,
-    /// `bundle/duplicate-object`, `bundle/kind-not-declared`, `api/cluster-admin`.
+    /// `bundle/duplicate-object`, `bundle/kind-not-declared`, `api/cluster-admin`,
+    /// `api/floor-writing-role`.
     #[schemars(length(max = 256))]
     pub manifests: Option<Vec<Spanned<FilePath>>>,
     /// Objects that must be among the rendered objects of each of the tenant's clusters.
@@ -280,13 +281,15 @@ pub struct SubjectSpec {
     ///
     /// Default: `owner` for an owner; a member needs `role` or `clusterRole`.
     /// Renders: `roleRef` of the RoleBinding: the ClusterRole `tenantry-ROLE`.
-    /// Rules: `tenancy/unknown-role`, `api/wildcard-role`, `spec/one-of`.
+    /// Rules: `tenancy/unknown-role`, `api/wildcard-role`, `api/floor-writing-role`,
+    /// `spec/one-of`.
     pub role: Option<Spanned<Name>>,
-    /// A ClusterRole of the cluster, by name. `cluster-admin` needs a waiver.
+    /// A ClusterRole of the cluster, by name. `cluster-admin`, `admin` and `edit` need a waiver.
     ///
     /// Default: none.
     /// Renders: `roleRef` of the RoleBinding.
-    /// Rules: `api/cluster-admin`, `tenancy/unknown-role`, `spec/one-of`.
+    /// Rules: `api/cluster-admin`, `api/floor-writing-role`, `tenancy/unknown-role`,
+    /// `spec/one-of`.
     pub cluster_role: Option<Spanned<RbacName>>,
     /// The namespaces in which the role is granted: `tenant` is every namespace of the tenant,
     /// `namespace` those in `namespaces`.
