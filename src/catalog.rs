@@ -108,6 +108,7 @@ pub static RULES: &[&Rule] = &[
     &tenancy::RANGE_UNDECLARED,
     &tenancy::UNKNOWN_PEER,
     &isolation::network::UNREAD_POLICY,
+    &tenancy::UNSELECTABLE_LABEL,
     &isolation::resources::EXEMPT_FLOW,
     &tenancy::INCONSISTENT,
     &isolation::resources::NO_QUOTA,

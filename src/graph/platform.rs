@@ -1,5 +1,6 @@
 //! The platform's own endpoints in a cluster's network, as the fleet declares them.
 
+use crate::document::Spanned;
 use crate::kube::labels::Labels;
 use crate::spec::fleet::ClusterSpec;
 use crate::spec::leaf::{Cidr, LabelKey, LabelValue};
@@ -62,7 +63,7 @@ impl Default for DnsPods {
 impl PlatformEndpoints {
     /// Those of a cluster of a fleet.
     pub fn of(cluster: &ClusterSpec) -> Self {
-        let networks = |declared: &Option<Vec<Cidr>>| -> Vec<IpNet> {
+        let networks = |declared: &Option<Vec<Spanned<Cidr>>>| -> Vec<IpNet> {
             let declared = declared.iter().flatten();
             declared
                 .filter_map(|cidr| cidr.as_str().parse().ok())

@@ -48,6 +48,13 @@ pub struct FleetSpec {
     /// Default: tenants may set none.
     /// Renders: nothing.
     pub tenant_metadata: Option<AllowedMetadata>,
+    /// Labels that the platform gives tenants. `provides[].to.tenantSelector` selects by these labels
+    /// alone: a tenant writes its `metadata.labels` itself.
+    ///
+    /// Default: none.
+    /// Renders: nothing.
+    /// Rules: `network/unselectable-label`.
+    pub tenant_labels: Option<Vec<TenantLabels>>,
     /// Kinds of custom resources that tenants may have in `manifests`, as `group/Kind`. They must
     /// have a namespace.
     ///
@@ -158,6 +165,21 @@ pub struct AllowedMetadata {
     /// Renders: nothing.
     /// Rules: `tenancy/metadata-not-allowed`.
     pub annotations: Option<Vec<Line>>,
+}
+
+/// Labels that the platform gives some tenants.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TenantLabels {
+    /// The labels.
+    ///
+    /// Renders: nothing.
+    pub labels: Keyed<LabelKey, LabelValue>,
+    /// The tenants that have them, by name. Of two entries that give a tenant the same key, the last
+    /// one wins.
+    ///
+    /// Renders: nothing.
+    pub tenants: Vec<Name>,
 }
 
 /// A role besides the catalogue's: a ClusterRole `tenantry-NAME`.
@@ -271,34 +293,34 @@ pub struct ClusterSpec {
     /// Renders: `except` of an `ipBlock` that contains them.
     /// Rules: `network/cluster-range`, `network/range-undeclared`.
     #[serde(rename = "podCIDRs")]
-    pub pod_cidrs: Option<Vec<Cidr>>,
+    pub pod_cidrs: Option<Vec<Spanned<Cidr>>>,
     /// The networks of the Services.
     ///
     /// Default: none.
     /// Renders: `except` of an `ipBlock` that contains them.
     /// Rules: `network/cluster-range`, `network/range-undeclared`.
     #[serde(rename = "serviceCIDRs")]
-    pub service_cidrs: Option<Vec<Cidr>>,
+    pub service_cidrs: Option<Vec<Spanned<Cidr>>>,
     /// The networks of the nodes.
     ///
     /// Default: none.
     /// Renders: `except` of an `ipBlock` that contains them.
     /// Rules: `network/cluster-range`, `network/range-undeclared`.
     #[serde(rename = "nodeCIDRs")]
-    pub node_cidrs: Option<Vec<Cidr>>,
+    pub node_cidrs: Option<Vec<Spanned<Cidr>>>,
     /// The addresses of the API server.
     ///
     /// Default: none.
     /// Renders: `except` of an `ipBlock` that contains them.
     /// Rules: `network/cluster-range`, `network/range-undeclared`.
-    pub api_server: Option<Vec<Cidr>>,
+    pub api_server: Option<Vec<Spanned<Cidr>>>,
     /// The addresses of the cloud's metadata service.
     ///
     /// Default: 169.254.169.254/32 and fd00:ec2::254/128.
     /// Renders: `except` of an `ipBlock` that contains them.
     /// Rules: `network/cluster-range`.
     #[serde(rename = "metadataCIDRs")]
-    pub metadata_cidrs: Option<Vec<Cidr>>,
+    pub metadata_cidrs: Option<Vec<Spanned<Cidr>>>,
     /// The amounts that the cluster has.
     ///
     /// Default: none; quotas are then not compared.
@@ -522,7 +544,7 @@ pub struct Endpoint {
     /// Default: none.
     /// Renders: an `ipBlock` in those policies, for each network.
     /// Rules: `tenancy/fleet`.
-    pub cidrs: Option<Vec<Cidr>>,
+    pub cidrs: Option<Vec<Spanned<Cidr>>>,
     /// The ports of an egress to this endpoint that names none.
     ///
     /// Default: all ports.

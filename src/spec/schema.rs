@@ -116,7 +116,7 @@ struct DocumentMetadata {
     /// Rules: `tenancy/duplicate-tenant`, `tenancy/reserved-name`, `tenancy/source-foreign-tenant`.
     name: Name,
     /// Labels of the tenant's namespaces, with keys that the fleet's `tenantMetadata.labels`
-    /// allows. Other tenants select the tenant by them (`provides[].to.tenantSelector`).
+    /// allows.
     ///
     /// Default: none.
     /// Renders: labels of each Namespace.

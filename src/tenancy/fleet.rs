@@ -4,8 +4,12 @@ use super::{Context, roles};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::source::Span;
 use crate::spec::FleetDoc;
-use crate::spec::fleet::{ClusterSpec, Endpoint};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::spec::fleet::{ClusterSpec, Endpoint, FleetSpec};
+use crate::spec::leaf::Cidr;
+use crate::value::Text;
+use indexmap::IndexMap;
+use ipnet::IpNet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 rule! {
     /// This version of tenantry may not render this fleet.
@@ -34,9 +38,23 @@ pub fn check(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {
             out.push(finding.related(first, "the first").fix("rename one"));
         }
         check_endpoints(cluster, out);
+        check_ranges(cluster, out);
     }
 
     roles::check_roles(&fleet.spec, out);
+}
+
+/// The labels that the platform gives tenants, by the names of the tenants.
+pub fn platform_labels(fleet: &FleetSpec) -> HashMap<&str, IndexMap<Text, Text>> {
+    let mut by_tenant: HashMap<&str, IndexMap<Text, Text>> = HashMap::new();
+    for given in fleet.tenant_labels.iter().flatten() {
+        for tenant in &given.tenants {
+            let labels = given.labels.into_iter();
+            let labels = labels.map(|(key, value)| (key.as_str().into(), value.as_str().into()));
+            by_tenant.entry(tenant).or_default().extend(labels);
+        }
+    }
+    by_tenant
 }
 
 fn fault(span: Span, message: String) -> Diagnostic {
@@ -60,6 +78,42 @@ fn refused_version(fleet: &FleetDoc, context: &Context) -> Option<Diagnostic> {
         .fix("install a version that it allows")
         .scope(Scope::Fleet);
     Some(finding)
+}
+
+/// Reports each range of a cluster that meets a range which no pod, Service or node can have.
+///
+/// A declared range is left out of the networks that tenants may reach, and counts as the cluster's
+/// own in the proof.
+fn check_ranges(cluster: &ClusterSpec, out: &mut Vec<Diagnostic>) {
+    let declared = [
+        ("podCIDRs", &cluster.pod_cidrs),
+        ("serviceCIDRs", &cluster.service_cidrs),
+        ("nodeCIDRs", &cluster.node_cidrs),
+        ("apiServer", &cluster.api_server),
+    ];
+    let ranges = declared.into_iter().flat_map(|(field, cidrs)| {
+        let cidrs = cidrs.iter().flatten();
+        cidrs.map(move |cidr| (field, cidr))
+    });
+
+    for (field, cidr) in ranges {
+        let Some(reserved) = reserved_range(cidr) else {
+            continue;
+        };
+        let message = format!(
+            "the {field} of `{}` name {}, which meets {reserved}: link-local addresses, or the \
+             metadata service of a cloud",
+            cluster.name.value, cidr.value
+        );
+        out.push(fault(cidr.span, message).fix("name the cluster's own range"));
+    }
+}
+
+/// The range that no cluster can have for itself and that a network meets.
+fn reserved_range(cidr: &Cidr) -> Option<IpNet> {
+    let net: IpNet = cidr.parse().ok()?;
+    let mut reserved = super::network::reserved_networks().into_iter();
+    reserved.find(|range| range.contains(&net) || net.contains(range))
 }
 
 fn check_endpoints(cluster: &ClusterSpec, out: &mut Vec<Diagnostic>) {

@@ -42,7 +42,7 @@ pub use names::{
 pub use namespace::FLOOR_EXTERNAL;
 pub use network::{
     CLUSTER_RANGE, DEFAULT_DENY, EGRESS_ANY, FQDN, INGRESS_ANY, ISOLATION_NONE, NO_SHARED_CLUSTER,
-    ONE_SIDED, RANGE_UNDECLARED, UNKNOWN_PEER, metadata_networks,
+    ONE_SIDED, RANGE_UNDECLARED, UNKNOWN_PEER, UNSELECTABLE_LABEL, metadata_networks,
 };
 pub use placement::UNKNOWN_CLUSTER;
 pub use platform_namespaces::PlatformNames;
@@ -171,6 +171,7 @@ pub fn resolve_context<'a>(
         proof_rules,
         parameters,
         keep_merged: context.keep_merged,
+        platform_labels: fleet::platform_labels(&fleet.spec),
     })
 }
 

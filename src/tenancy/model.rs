@@ -19,8 +19,10 @@ pub struct Tenant {
     pub input: String,
     /// The UUID that the document states.
     pub uuid: Option<Spanned<String>>,
-    /// The labels other tenants select it by.
+    /// The labels that its document gives its namespaces.
     pub labels: IndexMap<Text, Text>,
+    /// The labels that the platform gives it. Other tenants select it by these.
+    pub platform_labels: IndexMap<Text, Text>,
     /// The hosts it claims.
     pub hosts: Vec<Spanned<HostPattern>>,
     /// The users and groups that are bound in its namespaces, as `group/NAME`.
@@ -75,7 +77,7 @@ pub struct TenantContext {
     pub description: Option<String>,
     /// Free values.
     pub parameters: Value,
-    /// The labels other tenants select it by.
+    /// The labels that its document gives its namespaces.
     pub labels: IndexMap<Text, Text>,
     /// The names of its namespaces in this cluster.
     pub namespaces: Vec<String>,

@@ -15,8 +15,10 @@ use crate::spec::schema::Checker;
 use crate::spec::tenant as spec;
 use crate::spec::tenant::TenantSpec;
 use crate::spec::{FleetDoc, INVALID_VALUE, TenantDoc, check_schema, did_you_mean_or};
+use crate::value::Text;
 use crate::value::Value;
-use std::collections::BTreeMap;
+use indexmap::IndexMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 rule! {
@@ -64,6 +66,8 @@ pub struct ResolveContext<'a> {
     pub parameters: Option<Checker>,
     /// Whether each tenant keeps its merged tree.
     pub keep_merged: bool,
+    /// The labels that the platform gives tenants, by the names of the tenants.
+    pub platform_labels: HashMap<&'a str, IndexMap<Text, Text>>,
 }
 
 /// Resolves the document of one tenant.
@@ -73,6 +77,7 @@ pub struct Resolver<'a> {
     pub(super) waivers: WaiverUse<'a>,
     parameters: Option<&'a Checker>,
     keep_merged: bool,
+    platform_labels: &'a HashMap<&'a str, IndexMap<Text, Text>>,
 }
 
 /// A tenant's document, merged with its profile, to be resolved on each cluster.
@@ -125,6 +130,7 @@ impl ResolveContext<'_> {
             waivers: self.waivers.start_use(),
             parameters: self.parameters.as_ref(),
             keep_merged: self.keep_merged,
+            platform_labels: &self.platform_labels,
         };
 
         let mut findings = Vec::new();
@@ -163,6 +169,7 @@ impl Resolver<'_> {
         self.check_parameters(&merged, out);
 
         let mut tenant = new_tenant(doc, &base, &metadata, &chosen, merged);
+        tenant.platform_labels = self.platform_labels.get(name).cloned().unwrap_or_default();
         let draft = TenantDraft {
             resolver: self,
             doc,
@@ -256,6 +263,7 @@ fn new_tenant(
         labels: labels
             .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
             .collect(),
+        platform_labels: IndexMap::new(),
         hosts: Vec::new(),
         principals: Vec::new(),
         profile: chosen.name.to_owned(),

@@ -206,3 +206,172 @@ fn a_verbatim_binding_to_such_a_role_takes_the_same_waiver() {
         sandbox.run(&["check"]).code(0);
     }
 }
+
+/// What `check` says of an egress to a network, in a fleet whose cluster declares its own ranges.
+fn egress_to(cidr: &str) -> String {
+    let fleet = format!(
+        "{FLEET}      podCIDRs: [10.1.0.0/16, 'fd10::/64']\n      serviceCIDRs: [10.2.0.0/16]\n      \
+         nodeCIDRs: [10.3.0.0/24]\n      apiServer: [10.3.0.1/32]\n"
+    );
+    let egress = format!("  network: {{egress: [{{cidr: '{cidr}'}}]}}\n");
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", &fleet),
+        ("tenants/a.yaml", &tenant("a", &egress)),
+    ]);
+    sandbox.run(&["check"]).all()
+}
+
+#[test]
+fn a_network_of_the_cluster_or_of_its_cloud_takes_a_waiver_in_each_spelling() {
+    let own = ["10.1.0.0", "10.2.0.0", "10.3.0.1"];
+    let clouds = [
+        "169.254.169.254",
+        "169.254.170.2",
+        "169.254.170.23",
+        "169.254.20.10",
+        "168.63.129.16",
+        "100.100.100.200",
+    ];
+    for address in own.iter().chain(&clouds) {
+        let v4: std::net::Ipv4Addr = address.parse().expect("an address");
+        let [a, b, c, d] = v4.octets();
+        let (high, low) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+        let image = |prefix: [u16; 6]| {
+            let [p0, p1, p2, p3, p4, p5] = prefix;
+            std::net::Ipv6Addr::new(p0, p1, p2, p3, p4, p5, high, low).to_string()
+        };
+        let nat64 = image([0x64, 0xff9b, 0, 0, 0, 0]);
+        let compatible = image([0; 6]);
+        let six_to_four = std::net::Ipv6Addr::new(0x2002, high, low, 0, 0, 0, 0, 0);
+
+        for cidr in [
+            format!("{address}/32"),
+            format!("{nat64}/128"),
+            format!("{compatible}/128"),
+            format!("{six_to_four}/48"),
+        ] {
+            let output = egress_to(&cidr);
+            assert!(output.contains("network/cluster-range"), "{cidr}: {output}");
+        }
+        let mapped = format!("::ffff:{address}/128");
+        let output = egress_to(&mapped);
+        assert!(output.contains("spec/invalid-value"), "{mapped}: {output}");
+    }
+
+    for cidr in [
+        "fe80::/64",
+        "fd00:ec2::254/128",
+        "fd00:ec2::23/128",
+        "fd20:ce::254/128",
+    ] {
+        let output = egress_to(cidr);
+        assert!(output.contains("network/cluster-range"), "{cidr}: {output}");
+    }
+    for cidr in [
+        "192.0.2.0/24",
+        "2001:db8::/32",
+        "100.64.0.0/10",
+        "fd00::/16",
+    ] {
+        let output = egress_to(cidr);
+        assert!(output.contains("0 errors"), "{cidr}: {output}");
+    }
+}
+
+#[test]
+fn a_large_network_leaves_out_the_images_of_what_it_leaves_out() {
+    let fleet = format!("{FLEET}      podCIDRs: [10.1.0.0/16]\n");
+    let egress = "  network: {egress: [{cidr: '::/0'}]}\n";
+    let permit = support::waiver("a", "network/egress-any", "2026-12-30");
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", &fleet),
+        ("tenants/a.yaml", &tenant("a", egress)),
+        ("tenants/waivers/a.yaml", &permit),
+    ]);
+    sandbox.run(&["render"]).code(0);
+
+    let rendered = sandbox.read("rendered/prod/tenants/a/a.yaml");
+    for except in [
+        "64:ff9b::a01:0/112",
+        "2002:a01::/32",
+        "64:ff9b::a9fe:0/112",
+        "2002:a9fe::/32",
+        "2002:a83f:8110::/48",
+        "fe80::/10",
+    ] {
+        assert!(rendered.contains(except), "{except}: {rendered}");
+    }
+    assert!(!rendered.contains("::ffff"), "{rendered}");
+}
+
+#[test]
+fn a_range_of_the_cluster_may_not_meet_a_metadata_service() {
+    for field in ["podCIDRs", "serviceCIDRs", "nodeCIDRs", "apiServer"] {
+        for cidr in ["169.254.169.254/32", "168.0.0.0/8", "fe80::/64", "::/0"] {
+            let fleet = format!("{FLEET}      {field}: ['{cidr}']\n");
+            let sandbox = Sandbox::with(&[
+                ("tenants/fleet.yaml", &fleet),
+                ("tenants/a.yaml", &tenant("a", "")),
+            ]);
+            let ran = sandbox.run(&["check"]).code(1);
+            let says = ran.all().contains("error[tenancy/fleet]") && ran.all().contains(field);
+            assert!(says, "{field} {cidr}: {}", ran.all());
+        }
+    }
+}
+
+#[test]
+fn a_platform_endpoint_may_be_the_pod_identity_agent() {
+    let fleet = format!(
+        "{FLEET}      endpoints: [{{name: pod-identity, cidrs: [169.254.170.23/32], ports: [{{port: 80}}]}}]\n"
+    );
+    let egress = "  network: {egress: [{platform: pod-identity}]}\n";
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", &fleet),
+        ("tenants/a.yaml", &tenant("a", egress)),
+    ]);
+    sandbox.run(&["render"]).code(0);
+    let rendered = sandbox.read("rendered/prod/tenants/a/a.yaml");
+    assert!(rendered.contains("169.254.170.23/32"), "{rendered}");
+}
+
+/// Without this, every tenant could take every offer: it writes its own `metadata.labels`.
+#[test]
+fn an_offer_is_taken_by_labels_of_the_platform_alone() {
+    let offer =
+        "  network: {provides: [{port: 80, to: {tenantSelector: {matchLabels: {tier: core}}}}]}\n";
+    let taker = |name: &str| {
+        tenant(name, "  network: {egress: [{tenant: b}]}\n").replace(
+            &format!("{{name: {name}}}\nspec"),
+            &format!("{{name: {name}, labels: {{tier: core}}}}\nspec"),
+        )
+    };
+    let fleet = format!(
+        "{FLEET}  tenantMetadata: {{labels: [tier]}}\n  tenantLabels: [{{labels: {{tier: core}}, tenants: [good]}}]\n"
+    );
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", &fleet),
+        ("tenants/good.yaml", &taker("good")),
+        ("tenants/evil.yaml", &taker("evil")),
+        ("tenants/b.yaml", &tenant("b", offer)),
+    ]);
+
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(
+        ran.all().contains("`b` does not let `evil` in"),
+        "{}",
+        ran.all()
+    );
+    let rendered = sandbox.read("rendered/prod/tenants/b/b.yaml");
+    assert!(rendered.contains("metadata.name: good\n"), "{rendered}");
+    assert!(!rendered.contains("evil"), "{rendered}");
+
+    sandbox.write(
+        "tenants/fleet.yaml",
+        format!("{FLEET}  tenantMetadata: {{labels: [tier]}}\n"),
+    );
+    let ran = sandbox.run(&["check"]).code(1);
+    let says =
+        "warning[network/unselectable-label]: the fleet gives no tenant the label `tier: core`";
+    assert!(ran.all().contains(says), "{}", ran.all());
+}

@@ -330,7 +330,7 @@ fn edges_of_an_unknown_tenant_are_ignored() {
         "  network: {provides: [{port: 9090, to: {tenantSelector: {matchLabels: {team: x}}}}]}\n";
     sandbox.write(
         "tenants/fleet.yaml",
-        format!("{FLEET}  tenantMetadata: {{labels: [team]}}\n"),
+        format!("{FLEET}  tenantLabels: [{{labels: {{team: x}}, tenants: [ghost]}}]\n"),
     );
 
     sandbox.write("tenants/b.yaml", tenant("b", offer));
@@ -363,12 +363,11 @@ fn a_removal_is_complete_after_one_run() {
     let sandbox = Sandbox::with(&[
         (
             "tenants/fleet.yaml",
-            &format!("{FLEET}  tenantMetadata: {{labels: [team]}}\n"),
+            &format!("{FLEET}  tenantLabels: [{{labels: {{team: x}}, tenants: [a]}}]\n"),
         ),
         (
             "tenants/a.yaml",
-            &tenant("a", "  network: {egress: [{tenant: b}]}\n")
-                .replace("{name: a}\nspec", "{name: a, labels: {team: x}}\nspec"),
+            &tenant("a", "  network: {egress: [{tenant: b}]}\n"),
         ),
         (
             "tenants/b.yaml",

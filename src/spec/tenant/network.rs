@@ -215,10 +215,10 @@ pub struct Audience {
     /// Renders: nothing by itself.
     /// Rules: `spec/one-of`.
     pub any: Option<Spanned<bool>>,
-    /// Offers the port to the tenants that have these labels in `metadata.labels`.
+    /// Offers the port to the tenants to which the fleet's `tenantLabels` gives these labels.
     ///
     /// Default: none.
     /// Renders: nothing by itself.
-    /// Rules: `spec/one-of`.
-    pub tenant_selector: Option<LabelSelector>,
+    /// Rules: `spec/one-of`, `network/unselectable-label`.
+    pub tenant_selector: Option<Spanned<LabelSelector>>,
 }

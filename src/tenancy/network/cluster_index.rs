@@ -4,7 +4,7 @@ use super::edges::EdgeEnd;
 use super::peers::{dns_policy, endpoint_peers};
 use super::ranges::cluster_ranges;
 use crate::netpol::{Peer, Policy};
-use crate::spec::fleet::{ClusterSpec, Endpoint};
+use crate::spec::fleet::{ClusterSpec, Endpoint, FleetSpec};
 use crate::tenancy::model::Tenant;
 use ipnet::IpNet;
 use std::collections::{BTreeSet, HashMap};
@@ -26,6 +26,8 @@ pub(super) struct ClusterIndex<'a> {
     by_name: HashMap<&'a str, &'a Tenant>,
     /// The consumers' ends, by the name of the tenant that they ask for.
     consumers: HashMap<&'a str, Vec<EdgeEnd<'a>>>,
+    /// The labels that the platform gives to some tenant.
+    platform_labels: BTreeSet<(&'a str, &'a str)>,
 }
 
 impl<'a> ClusterIndex<'a> {
@@ -34,9 +36,10 @@ impl<'a> ClusterIndex<'a> {
     pub fn new(
         tenants: &'a [Tenant],
         at: usize,
-        cluster: &'a ClusterSpec,
+        fleet: &'a FleetSpec,
         broken: &BTreeSet<String>,
     ) -> Self {
+        let cluster = &fleet.clusters[at];
         let sound = tenants
             .iter()
             .filter(|tenant| !broken.contains(&tenant.name.value));
@@ -61,7 +64,13 @@ impl<'a> ClusterIndex<'a> {
                 .collect(),
             by_name,
             consumers,
+            platform_labels: platform_labels(fleet),
         }
+    }
+
+    /// Whether the platform gives a label with this value to any tenant.
+    pub fn is_given(&self, key: &str, value: &str) -> bool {
+        self.platform_labels.contains(&(key, value))
     }
 
     /// The tenant of a name, if its edges are known in this run.
@@ -87,6 +96,14 @@ impl<'a> ClusterIndex<'a> {
             .iter()
             .find(|(endpoint, _)| endpoint.name.as_str() == name)
     }
+}
+
+fn platform_labels(fleet: &FleetSpec) -> BTreeSet<(&str, &str)> {
+    let given = fleet.tenant_labels.iter().flatten();
+    given
+        .flat_map(|given| &given.labels)
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect()
 }
 
 /// A tenant's egress to tenants on a cluster, each with the name that it asks for.

@@ -7,6 +7,17 @@ use crate::spec::tenant::{PeerSpec, PortRule, PortSpec, ProtocolSpec, Provision}
 use crate::tenancy::model::{Tenant, TenantNamespace};
 
 rule! {
+    /// An offer selects tenants by a label that the platform gives to none.
+    ///
+    /// ## Why it matters
+    /// Nobody can use the offer. Labels in a tenant's `metadata.labels` do not count: the tenant
+    /// writes them itself, and could take any offer by them.
+    /// ## Fix
+    /// Add the label to the fleet's `tenantLabels`, with the tenants that have it.
+    pub static UNSELECTABLE_LABEL = "network/unselectable-label", Warning;
+}
+
+rule! {
     /// One tenant declares an edge, the other does not.
     ///
     /// ## Why it matters
@@ -126,7 +137,7 @@ fn is_offered_to(offer: &Provision, tenant: &Tenant) -> bool {
         || offer.to.tenant_selector.as_ref().is_some_and(|selector| {
             selector.match_labels.iter().all(|(key, wanted)| {
                 tenant
-                    .labels
+                    .platform_labels
                     .get(key.as_str())
                     .is_some_and(|label| label == wanted.as_str())
             })

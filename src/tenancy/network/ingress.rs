@@ -3,7 +3,9 @@
 use super::ALLOW_INGRESS;
 use super::builder::{PolicyBuilder, Side};
 use super::declared;
-use super::edges::{ONE_SIDED, is_offered_in, names_namespace, offered_port, takes_up};
+use super::edges::{
+    ONE_SIDED, UNSELECTABLE_LABEL, is_offered_in, names_namespace, offered_port, takes_up,
+};
 use super::peers::{pods_of_namespaces, rule};
 use super::ranges::INGRESS_ANY;
 use crate::diagnostic::Diagnostic;
@@ -105,10 +107,35 @@ fn offer_rule(builder: &mut PolicyBuilder<'_, '_>, offer: &Spanned<Provision>) -
     if !is_offered_in(offer, builder.namespace) {
         return None;
     }
+    report_unselectable_labels(builder, offer);
 
     let consumers = consumers(builder, offer);
     let peer = pods_of_namespaces(consumers.iter().map(String::as_str))?;
     Some(rule(vec![peer], &[offered_port(offer)]))
+}
+
+/// Reports the labels of an offer's selector that the platform gives to no tenant.
+fn report_unselectable_labels(builder: &mut PolicyBuilder<'_, '_>, offer: &Provision) {
+    let Some(selector) = &offer.to.tenant_selector else {
+        return;
+    };
+    let labels = selector.match_labels.into_iter();
+    let missing = labels.filter(|(key, value)| !builder.index.is_given(key, value));
+    let missing: Vec<String> = missing
+        .map(|(key, value)| format!("{key}: {value}"))
+        .collect();
+    if missing.is_empty() {
+        return;
+    }
+
+    let message = format!(
+        "the fleet gives no tenant the label `{}`: nobody is offered the port",
+        missing.join("`, `")
+    );
+    builder.report(
+        Diagnostic::new(&UNSELECTABLE_LABEL, selector.span, message)
+            .fix("add the label to the fleet's tenantLabels, or name the tenants in `ingress`"),
+    );
 }
 
 /// The namespaces that take up an offer, and those of held tenants that did before.

@@ -13,7 +13,8 @@ mod ranges;
 mod tests;
 
 pub use builder::{FQDN, UNKNOWN_PEER};
-pub use edges::{NO_SHARED_CLUSTER, ONE_SIDED};
+pub use edges::{NO_SHARED_CLUSTER, ONE_SIDED, UNSELECTABLE_LABEL};
+pub(super) use ranges::reserved_networks;
 pub use ranges::{CLUSTER_RANGE, EGRESS_ANY, INGRESS_ANY, RANGE_UNDECLARED, metadata_networks};
 
 use super::KnownTenants;
@@ -84,7 +85,7 @@ pub fn plan(
     let mut plan = NetworkPlan::default();
 
     for (at, cluster) in fleet.clusters.iter().enumerate() {
-        let index = ClusterIndex::new(tenants, at, cluster, broken);
+        let index = ClusterIndex::new(tenants, at, fleet, broken);
         let mut all: Vec<TenantPolicies> = tenants
             .par_iter()
             .map(|tenant| build_tenant(tenant, &index, waivers, known))

@@ -6,6 +6,7 @@ use crate::source::Span;
 use crate::spec::fleet::ClusterSpec;
 use crate::spec::tenant::PeerSpec;
 use ipnet::IpNet;
+use std::net::Ipv6Addr;
 
 rule! {
     /// Egress to every address: a network larger than a /8 (IPv6: /16).
@@ -50,7 +51,35 @@ rule! {
 /// The metadata services of the usual clouds, for a cluster that declares none.
 static METADATA: [&str; 2] = ["169.254.169.254/32", "fd00:ec2::254/128"];
 
-/// The ranges of a cluster that a `cidr` leaves out, unless it lies within one of them.
+/// Networks that no pod, Service or node has, and that a declared network always leaves out: the
+/// link-local ranges, and the addresses beyond them at which clouds answer with credentials.
+///
+/// Sources: RFC 3927 and RFC 4291 (link-local); docs.aws.amazon.com, "Use IMDS" and "EKS Pod
+/// Identity agent"; learn.microsoft.com, "What is IP address 168.63.129.16"; alibabacloud.com,
+/// "Instance metadata"; cloud.google.com/compute/docs/metadata; docs.oracle.com, "Instance metadata".
+static RESERVED: [&str; 8] = [
+    "169.254.0.0/16",
+    "fe80::/10",
+    "168.63.129.16/32",
+    "100.100.100.200/32",
+    "fd00:ec2::254/128",
+    "fd00:ec2::23/128",
+    "fd20:ce::254/128",
+    "fd00:c1::a9fe:a9fe/128",
+];
+
+/// The IPv6 networks in which every IPv4 address has an image: NAT64, 6to4 and IPv4-compatible
+/// addresses. Each with the position of the image's first bit.
+///
+/// Sources: RFC 6052, RFC 3056, RFC 4291 section 2.5.5.1.
+static IMAGES: [(Ipv6Addr, u32); 3] = [
+    (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96),
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16),
+    (Ipv6Addr::UNSPECIFIED, 96),
+];
+
+/// The ranges of a cluster that a `cidr` leaves out, unless it lies within one of them: its own, those
+/// of [`RESERVED`], and the images of both in IPv6.
 pub(super) fn cluster_ranges(cluster: &ClusterSpec) -> Vec<IpNet> {
     let declared = [
         &cluster.pod_cidrs,
@@ -59,12 +88,38 @@ pub(super) fn cluster_ranges(cluster: &ClusterSpec) -> Vec<IpNet> {
         &cluster.api_server,
     ];
 
-    declared
-        .into_iter()
-        .flatten()
-        .flatten()
+    let declared = declared.into_iter().flatten().flatten();
+    let mut ranges: Vec<IpNet> = declared
         .filter_map(|cidr| cidr.as_str().parse().ok())
         .chain(metadata_networks(Some(cluster)))
+        .chain(reserved_networks())
+        .collect();
+
+    let images: Vec<IpNet> = ranges.iter().flat_map(images).collect();
+    ranges.extend(images);
+    ranges
+}
+
+/// The networks that every declared network leaves out, on every cluster.
+pub fn reserved_networks() -> Vec<IpNet> {
+    let parsed = RESERVED.iter().filter_map(|cidr| cidr.parse().ok());
+    parsed.collect()
+}
+
+/// The IPv6 networks from which a translator reaches an IPv4 network.
+fn images(net: &IpNet) -> Vec<IpNet> {
+    let IpNet::V4(v4) = net else {
+        return Vec::new();
+    };
+    let address = u128::from(u32::from(v4.network()));
+
+    IMAGES
+        .iter()
+        .filter_map(|(prefix, start)| {
+            let image = u128::from(*prefix) | address << (96 - start);
+            let length = *start as u8 + v4.prefix_len();
+            IpNet::new(Ipv6Addr::from(image).into(), length).ok()
+        })
         .collect()
 }
 
@@ -191,6 +246,14 @@ mod tests {
             let found = excluded(net.parse().unwrap(), &ranges);
             assert_eq!(found, nets(left_out), "{net}");
         }
+    }
+
+    #[test]
+    fn an_ipv4_network_has_three_images() {
+        let net = "169.254.0.0/16".parse().unwrap();
+        let wanted = nets(&["64:ff9b::a9fe:0/112", "2002:a9fe::/32", "::a9fe:0/112"]);
+        assert_eq!(images(&net), wanted);
+        assert!(images(&"fe80::/10".parse().unwrap()).is_empty());
     }
 
     #[test]

@@ -12,7 +12,8 @@ use document::{Spanned, deserialize};
 use indexmap::{IndexMap, IndexSet};
 use serde::de::DeserializeOwned;
 
-const CLUSTERS: &str = "clusters: [{name: prod}, {name: edge}]";
+const FLEET: &str = "clusters: [{name: prod}, {name: edge}]\n\
+                     tenantLabels: [{labels: {team: red}, tenants: [red]}]";
 
 fn read<T: DeserializeOwned>(yaml: &str) -> T {
     let source = Source::new("test.yaml", yaml);
@@ -28,7 +29,8 @@ fn tenant(name: &str, clusters: &[usize], namespaces: &[(&str, &str)]) -> Tenant
         name: Spanned::new(name.to_owned(), Span::file(SourceId(0))),
         input: String::new(),
         uuid: None,
-        labels: IndexMap::from([("team".into(), name.into())]),
+        labels: IndexMap::new(),
+        platform_labels: IndexMap::from([("team".into(), name.into())]),
         hosts: Vec::new(),
         principals: Vec::new(),
         profile: "restricted".into(),
@@ -112,7 +114,7 @@ fn planned_after(mut tenants: Vec<Tenant>, prior: &Prior<'_>, held: &[&str]) -> 
     };
 
     let held: BTreeSet<String> = held.iter().map(|name| (*name).to_owned()).collect();
-    let fleet: FleetSpec = read(CLUSTERS);
+    let fleet: FleetSpec = read(FLEET);
 
     let plan = plan(&tenants, &fleet, &Waivers::default(), &known, &held);
     let findings = plan.assign(&mut tenants);
