@@ -331,6 +331,9 @@ Examples:
   # Ask about one workload and one port of a Service
   tenantry reach shop/web ledger/svc/api --port 8080
 
+  # Draw the policies that let the connection through, or that block it
+  tenantry reach shop/web ledger/svc/api --format mermaid
+
   # Ask about an address, the cloud's metadata service, and the API server
   tenantry reach shop 203.0.113.0/24
   tenantry reach shop metadata
@@ -429,12 +432,11 @@ impl Command {
             #[cfg(feature = "cluster")]
             Self::Verify(_) => &[Text, Json, Markdown, Junit],
             Self::Show(_) | Self::Status(_) | Self::Rules => &[Text, Json],
-            Self::Can(_) => &[Text, Mermaid],
+            Self::Can(_) | Self::Reach(_) => &[Text, Mermaid],
             Self::WhoCan(_) => &[Text, Json, Mermaid],
             Self::Schema(_) => &[Json],
             Self::Init(_)
             | Self::New(_)
-            | Self::Reach(_)
             | Self::Explain(_)
             | Self::Import(_)
             | Self::Completions { .. }

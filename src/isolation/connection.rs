@@ -111,6 +111,43 @@ impl From<ConnectionEnd> for NamedEnd<'_> {
     }
 }
 
+/// What an end of a connection is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndName {
+    /// A workload; a namespace if it is any pod of it.
+    Object(ObjectId),
+    /// Something that is no object of the inputs, as a phrase.
+    Phrase(String),
+}
+
+impl ConnectionEnd {
+    /// What it is; `None` if the inputs do not tell.
+    fn name(&self, cluster: &Cluster) -> Option<EndName> {
+        Some(match self {
+            Self::Untold(_) => return None,
+            Self::Outside(end) => EndName::Phrase(end.name.clone()),
+            Self::Pods(pods) => match (&pods.workload, &pods.labels) {
+                (Some(workload), _) => EndName::Object(workload.clone()),
+                (None, None) => {
+                    EndName::Object(ObjectId::of_namespace(pods.node(cluster).name.clone()))
+                }
+                (None, Some(_)) => EndName::Phrase(pods.called(cluster)),
+            },
+        })
+    }
+}
+
+/// The answer about two ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// What sends.
+    pub from: EndName,
+    /// What receives.
+    pub to: EndName,
+    /// Whether it is open, and the policies that decide it.
+    pub answer: Answer,
+}
+
 /// Most steps of one answer that list policies of one end, or things that were not read.
 const MAX_REASONS: usize = 5;
 
@@ -125,6 +162,26 @@ pub fn answer(
     to: &str,
     port: Option<&Port>,
 ) -> Result<Answer, String> {
+    let deciding = connections(cluster, from, to, port)?;
+    Ok(together(&deciding))
+}
+
+/// The answer of the connections that decide it.
+pub fn together(deciding: &[Connection]) -> Answer {
+    best(deciding.iter().map(|one| one.answer.clone()).collect())
+}
+
+/// The connections that decide [`answer`]: a name may stand for several ends. One is enough for `yes`
+/// and for `unknown`.
+///
+/// # Errors
+/// As [`answer`].
+pub fn connections(
+    cluster: &Cluster,
+    from: &str,
+    to: &str,
+    port: Option<&Port>,
+) -> Result<Vec<Connection>, String> {
     let froms = ends::find(cluster, from, named_namespace(to))?;
     let tos = ends::find(cluster, to, named_namespace(from))?;
     if froms.iter().any(|from| from.service.is_some()) {
@@ -133,22 +190,39 @@ pub fn answer(
         ));
     }
 
-    let mut answers = Vec::new();
+    let named = |end: &ConnectionEnd, asked: &str| {
+        let name = end.name(cluster);
+        name.unwrap_or_else(|| EndName::Phrase(asked.to_owned()))
+    };
+    let mut all = Vec::new();
     for source in &froms {
         for target in &tos {
-            answers.push(between_named(cluster, source, target, port)?);
+            all.push(Connection {
+                from: named(&source.end, from),
+                to: named(&target.end, to),
+                answer: between_named(cluster, source, target, port)?,
+            });
         }
     }
-    Ok(best(answers))
+
+    let least = all.iter().map(|one| rank(&one.answer)).min();
+    all.retain(|one| Some(rank(&one.answer)) == least);
+    let is_no = all.first().is_some_and(|one| one.answer.word == Word::No);
+    all.truncate(if is_no { MAX_NAMES } else { 1 });
+    Ok(all)
+}
+
+/// How an answer ranks among those of several ends, the one that counts first.
+const fn rank(answer: &Answer) -> u8 {
+    match answer.word {
+        Word::Yes => 0,
+        Word::Unknown => 1,
+        Word::No => 2,
+    }
 }
 
 /// The answer of a name that stands for several ends: what one of them may, the name may.
 fn best(answers: Vec<Answer>) -> Answer {
-    let rank = |answer: &Answer| match answer.word {
-        Word::Yes => 0,
-        Word::Unknown => 1,
-        Word::No => 2,
-    };
     let mut best = Answer::new(Word::No, String::new(), Vec::new());
     let Some(least) = answers.iter().map(rank).min() else {
         return best;
@@ -206,7 +280,8 @@ fn between_named(
             }
             ConnectionEnd::Untold(_) => format!("{} is named", service.id.called()),
         };
-        answer.steps.insert(0, Step::new(service.origin.span, text));
+        let step = Step::new(service.origin.span, text).through(&service.id);
+        answer.steps.insert(0, step);
     }
     let conditions = [&from.condition, &to.condition];
     answer
@@ -363,8 +438,8 @@ fn between_pods(
 
     let (exits, entrances) = ((from.namespace, &*outs), (to.namespace, &*ins));
     if let Some((exit, entrance)) = meeting(exits, entrances, labels, port)? {
-        let exit = exit.step(Direction::Egress, from.node(cluster), from.span(cluster));
-        let entrance = entrance.step(Direction::Ingress, to.node(cluster), to.span(cluster));
+        let exit = side::passing(exit, Direction::Egress, (cluster, from));
+        let entrance = side::passing(entrance, Direction::Ingress, (cluster, to));
         let mut steps = vec![exit, entrance];
         steps.extend(narrowing(cluster, &[from, to]));
         return Ok(Answer::new(Word::Yes, String::new(), steps));
@@ -403,7 +478,7 @@ fn narrowing(cluster: &Cluster, ends: &[&PodEnd]) -> Vec<Step> {
     let governing = policies.filter(|policy| governs(&policy.id.namespace));
     let step = |policy: &crate::graph::facts::ObjectRef| {
         let text = format!("{} may refuse it, and is not evaluated", policy.id.called());
-        Step::new(policy.origin.span, text)
+        Step::new(policy.origin.span, text).through(&policy.id)
     };
     governing.take(MAX_REASONS).map(step).collect()
 }
@@ -423,7 +498,8 @@ fn unevaluated(cluster: &Cluster, end: &PodEnd) -> Vec<Step> {
                 policy.id.called(),
                 namespace.name
             );
-            Step::new(policy.origin.span, text)
+            let step = Step::new(policy.origin.span, text);
+            step.through(&policy.id).stopping()
         }));
 
         let not_read = cluster

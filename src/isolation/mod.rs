@@ -146,6 +146,8 @@ pub struct Step {
     pub text: String,
     /// What it leads through, in order.
     pub nodes: Vec<ChainNode>,
+    /// Whether a connection ends there: at a policy that blocks it, or that is not evaluated.
+    pub stops: bool,
 }
 
 impl Step {
@@ -155,7 +157,15 @@ impl Step {
             span,
             text: text.into(),
             nodes: Vec::new(),
+            stops: false,
         }
+    }
+
+    /// Says that a connection ends at the step.
+    #[must_use]
+    pub const fn stopping(mut self) -> Self {
+        self.stops = true;
+        self
     }
 
     /// Says that the step leads through something.

@@ -7,6 +7,8 @@
 //! codes to escape characters"), mermaid.js.org/config/directives.html; docs.github.com, "Creating
 //! diagrams".
 
+mod connections;
+
 use super::findings::{FindingState, ReportedFinding, TenantsAtEnd};
 use super::{is_deceptive, plural};
 use crate::graph::rbac::Subject;
@@ -32,6 +34,8 @@ pub enum Vertex {
     Place(String),
     /// What is asked for.
     Goal(String),
+    /// An end of a connection that is no object of the inputs.
+    End(String),
 }
 
 impl Vertex {
@@ -59,7 +63,7 @@ impl Vertex {
             Self::Node(ChainNode::Principal(subject)) => subject.to_string(),
             Self::Node(ChainNode::Object(id)) => id.called(),
             Self::Tenants(tenants) => tenants.phrase(),
-            Self::Place(text) | Self::Goal(text) => text.clone(),
+            Self::Place(text) | Self::Goal(text) | Self::End(text) => text.clone(),
         }
     }
 
@@ -69,7 +73,7 @@ impl Vertex {
             Self::Node(ChainNode::Principal(_)) => ["([", "])"],
             Self::Node(ChainNode::Tenant(_)) | Self::Tenants(_) => ["[/", "/]"],
             Self::Goal(_) => ["{{", "}}"],
-            Self::Place(_) => ["[", "]"],
+            Self::Place(_) | Self::End(_) => ["[", "]"],
             Self::Node(ChainNode::Object(id)) => match id.kind.as_str() {
                 "Role" | "ClusterRole" => ["[[", "]]"],
                 "Namespace" => ["[(", ")]"],
@@ -80,8 +84,63 @@ impl Vertex {
     }
 }
 
+/// How a line between two nodes is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Line {
+    /// It leads on.
+    Arrow,
+    /// It is blocked: a cross at its end.
+    Blocked,
+    /// It is not known whether it leads on: dots.
+    Unknown,
+}
+
+impl Line {
+    const fn drawn(self) -> &'static str {
+        match self {
+            Self::Arrow => "-->",
+            Self::Blocked => "--x",
+            Self::Unknown => "-.->",
+        }
+    }
+}
+
 /// A line between two nodes, by their numbers.
-type Edge = (usize, usize, String);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Edge {
+    from: usize,
+    to: usize,
+    label: String,
+    line: Line,
+}
+
+/// A line of a chain, and the node that it leads to.
+#[derive(Clone, Debug)]
+struct Hop {
+    label: String,
+    line: Line,
+    to: Vertex,
+}
+
+impl Hop {
+    fn arrow(label: impl Into<String>, to: Vertex) -> Self {
+        Self {
+            label: label.into(),
+            line: Line::Arrow,
+            to,
+        }
+    }
+
+    /// The lines of a step: its text stands at the last one.
+    fn through(step: &Step, nodes: Vec<Vertex>) -> Vec<Self> {
+        let last = nodes.len().saturating_sub(1);
+        let hop = |(at, node)| {
+            let label = if at == last { step.text.as_str() } else { "" };
+            Self::arrow(label, node)
+        };
+        nodes.into_iter().enumerate().map(hop).collect()
+    }
+}
 
 /// A picture of chains: equal nodes of one cluster are one node.
 #[derive(Debug)]
@@ -126,48 +185,44 @@ impl<'a> Flowchart<'a> {
 
     /// Adds a chain. It is left out and counted if the picture would get larger than is drawn.
     pub fn add(&mut self, start: Vertex, steps: &[Step], end: Vertex, last_label: &str) {
-        let mut path = vec![(String::new(), start)];
+        let mut path = Vec::new();
         for step in steps {
             let place = || vec![Vertex::Place(self.sources.locate(step.span))];
             let nodes = match step.nodes.is_empty() {
                 true => place(),
-                false => step.nodes.iter().cloned().map(Vertex::Node).collect(),
+                false => nodes_of(step),
             };
-            let last = nodes.len() - 1;
-            path.extend(nodes.into_iter().enumerate().map(|(at, node)| {
-                let label = if at == last {
-                    step.text.clone()
-                } else {
-                    String::new()
-                };
-                (label, node)
-            }));
+            path.extend(Hop::through(step, nodes));
         }
-        path.push((last_label.to_owned(), end));
+        path.push(Hop::arrow(last_label, end));
+        self.draw(start, path);
+    }
 
-        let bytes: usize = path
-            .iter()
-            .map(|(label, node)| escaped(label).len() + escaped(&node.label()).len() + 40)
-            .sum();
-        if self.edges.len() + path.len() > MAX_EDGES || self.bytes + bytes > MAX_BYTES {
+    /// Draws a chain that fits.
+    fn draw(&mut self, start: Vertex, path: Vec<Hop>) {
+        let bytes =
+            |label: &str, node: &Vertex| escaped(label).len() + escaped(&node.label()).len();
+        let all = path.iter().map(|hop| bytes(&hop.label, &hop.to) + 40);
+        let bytes = all.sum::<usize>() + bytes("", &start) + 40;
+        if self.edges.len() + path.len() >= MAX_EDGES || self.bytes + bytes > MAX_BYTES {
             self.left_out += 1;
             return;
         }
-        self.draw(path);
-    }
 
-    fn draw(&mut self, path: Vec<(String, Vertex)>) {
-        let mut before = None;
-        for (label, vertex) in path {
-            let at = self.number(vertex);
-            if let Some(from) = before {
-                let edge = (from, at, label);
-                if self.known.insert(edge.clone()) {
-                    self.bytes += escaped(&edge.2).len() + 20;
-                    self.edges.push(edge);
-                }
+        let mut from = self.number(start);
+        for Hop { label, line, to } in path {
+            let to = self.number(to);
+            let edge = Edge {
+                from,
+                to,
+                label,
+                line,
+            };
+            if self.known.insert(edge.clone()) {
+                self.bytes += escaped(&edge.label).len() + 20;
+                self.edges.push(edge);
             }
-            before = Some(at);
+            from = to;
         }
     }
 
@@ -209,10 +264,11 @@ impl<'a> Flowchart<'a> {
             }
         }
 
-        for (from, to, label) in &self.edges {
-            let _ = match label.is_empty() {
-                true => writeln!(out, "  n{from} --> n{to}"),
-                false => writeln!(out, "  n{from} -->|\"{}\"| n{to}", escaped(label)),
+        for edge in &self.edges {
+            let (from, to, line) = (edge.from, edge.to, edge.line.drawn());
+            let _ = match edge.label.is_empty() {
+                true => writeln!(out, "  n{from} {line} n{to}"),
+                false => writeln!(out, "  n{from} {line}|\"{}\"| n{to}", escaped(&edge.label)),
             };
         }
         if self.left_out > 0 {
@@ -221,6 +277,11 @@ impl<'a> Flowchart<'a> {
         }
         out
     }
+}
+
+/// What a step leads through.
+fn nodes_of(step: &Step) -> Vec<Vertex> {
+    step.nodes.iter().cloned().map(Vertex::Node).collect()
 }
 
 /// The ways that findings of a proof describe, from the tenant that gains to the one that is reached.

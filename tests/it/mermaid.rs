@@ -3,6 +3,9 @@
 use crate::support::{FLEET, Sandbox, fixture, tenant, two_tenants};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The forms of the lines that are drawn.
+const LINES: [&str; 3] = ["-->", "--x", "-.->"];
+
 /// The brackets of the shapes that are drawn.
 const SHAPES: [[&str; 2]; 7] = [
     ["([", "])"],
@@ -20,6 +23,8 @@ struct Picture {
     /// The label of each node, by its name.
     nodes: BTreeMap<String, String>,
     edges: BTreeSet<[String; 3]>,
+    /// The form of the line of each edge.
+    lines: BTreeMap<[String; 3], &'static str>,
     clusters: Vec<String>,
 }
 
@@ -56,13 +61,20 @@ fn picture(text: &str) -> Picture {
                 .split_once("[\"")
                 .and_then(|(_, name)| name.strip_suffix("\"]"));
             picture.clusters.push(label(name.expect("a label")));
-        } else if let Some((from, rest)) = line.split_once(" -->") {
+        } else if let Some((line, from, rest)) = LINES.iter().find_map(|form| {
+            let (from, rest) = line.split_once(&format!(" {form}"))?;
+            Some((*form, from, rest))
+        }) {
             let (text, to) = match rest.strip_prefix("|\"") {
                 Some(rest) => rest.split_once("\"| ").expect("a label"),
                 None => ("", rest.trim_start()),
             };
             let edge = [from, to, &label(text)].map(str::to_owned);
-            assert!(picture.edges.insert(edge), "{line} stands there twice");
+            picture.lines.insert(edge.clone(), line);
+            assert!(
+                picture.edges.insert(edge.clone()),
+                "{edge:?} stands there twice"
+            );
         } else if line != "end" {
             let name: String = line
                 .chars()
@@ -90,6 +102,13 @@ impl Picture {
     fn has(&self, from: &str, by: &str, to: &str) -> bool {
         self.edges.iter().any(|[start, end, text]| {
             self.nodes[start] == from && text.contains(by) && self.nodes[end] == to
+        })
+    }
+
+    /// The same for a line of this form.
+    fn has_line(&self, form: &str, from: &str, by: &str, to: &str) -> bool {
+        self.lines.iter().any(|([start, end, text], line)| {
+            *line == form && self.nodes[start] == from && text.contains(by) && self.nodes[end] == to
         })
     }
 
@@ -292,4 +311,155 @@ fn each_cluster_is_a_part_of_its_own() {
     let picture = picture(&sandbox.run(&asked).code(0).out);
     assert_eq!(picture.clusters, ["east", "west"]);
     assert_eq!(picture.count("group system:masters"), 2, "{picture:#?}");
+}
+
+/// Two namespaces that are closed, but for one connection on one port.
+const CONNECTED: &str = "\
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: store}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: out, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+  egress: [{to: [{namespaceSelector: {}, podSelector: {}}]}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: in, namespace: store}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress]
+  ingress: [{from: [{namespaceSelector: {}}], ports: [{port: 8080}]}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client, namespace: shop, labels: {app: client}}
+spec: {containers: [{name: a, image: a}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: store}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: a, image: a}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: store}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+";
+
+#[track_caller]
+fn reached(sandbox: &Sandbox, asked: &[&str], code: i32) -> Picture {
+    let common = ["--also", "also", "--format", "mermaid"];
+    let ran = sandbox.run(&[&["reach"], asked, &common[..]].concat());
+    picture(&ran.code(code).out)
+}
+
+#[test]
+fn reach_draws_both_ends_and_the_policies_between() {
+    let sandbox = Sandbox::with(&[("also/x.yaml", CONNECTED)]);
+    let (client, web) = ("Pod shop/client", "Deployment store/web");
+    let (out, into) = ("NetworkPolicy shop/out", "NetworkPolicy store/in");
+
+    let open = reached(&sandbox, &["shop/client", "store/web", "--port", "8080"], 0);
+    assert!(
+        open.has_line("-->", client, "lets it out of", out),
+        "{open:#?}"
+    );
+    assert!(
+        open.has_line("-->", out, "lets it into `store` on 8080/TCP", into),
+        "{open:#?}"
+    );
+    assert!(open.has_line("-->", into, "", web), "{open:#?}");
+
+    let by_name = reached(
+        &sandbox,
+        &["shop/client", "store/svc/web", "--port", "80"],
+        0,
+    );
+    assert!(
+        by_name.has_line(
+            "-->",
+            client,
+            "sends to Deployment store/web",
+            "Service store/web"
+        ),
+        "{by_name:#?}"
+    );
+    assert!(by_name.has_line("-->", into, "", web), "{by_name:#?}");
+
+    let of_namespaces = reached(&sandbox, &["shop", "store"], 0);
+    assert!(
+        of_namespaces.has_line("-->", "Namespace shop", "", out)
+            && of_namespaces.has_line("-->", into, "", "Namespace store"),
+        "{of_namespaces:#?}"
+    );
+}
+
+#[test]
+fn reach_draws_where_a_connection_stops() {
+    let sandbox = Sandbox::with(&[("also/x.yaml", CONNECTED)]);
+    let blocked = reached(&sandbox, &["shop/client", "store/web", "--port", "9090"], 1);
+    let into = "NetworkPolicy store/in";
+    assert!(
+        blocked.has_line("-->", "NetworkPolicy shop/out", "on 8080/TCP only", into),
+        "{blocked:#?}"
+    );
+    assert!(
+        blocked.has_line(
+            "--x",
+            into,
+            "ingress of Deployment store/web is blocked",
+            "Deployment store/web"
+        ),
+        "{blocked:#?}"
+    );
+
+    let none = CONNECTED.replace(
+        "egress: [{to: [{namespaceSelector: {}, podSelector: {}}]}]",
+        "egress: []",
+    );
+    sandbox.write("also/x.yaml", none);
+    let both = reached(&sandbox, &["shop/client", "store/web", "--port", "9090"], 1);
+    for policy in ["NetworkPolicy shop/out", into] {
+        assert!(
+            both.has_line("-->", "Pod shop/client", "governs", policy)
+                && both.has_line("--x", policy, "are blocked", "Deployment store/web"),
+            "{both:#?}"
+        );
+    }
+}
+
+#[test]
+fn reach_draws_an_end_outside_and_what_is_not_known() {
+    let sandbox = Sandbox::with(&[("also/x.yaml", CONNECTED)]);
+    let outside = reached(&sandbox, &["shop/client", "203.0.113.7"], 1);
+    assert!(
+        outside.has_line("--x", "NetworkPolicy shop/out", "is blocked", "203.0.113.7"),
+        "{outside:#?}"
+    );
+
+    sandbox.write(
+        "also/cilium.yaml",
+        "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: z, namespace: store}\n\
+         spec: {endpointSelector: {}, ingress: [{fromEntities: [all]}]}\n",
+    );
+    let unknown = reached(&sandbox, &["shop/client", "store/web", "--port", "8080"], 1);
+    let policy = "CiliumNetworkPolicy store/z";
+    assert!(
+        unknown.has_line("-->", "Pod shop/client", "is not evaluated", policy)
+            && unknown.has_line("-.->", policy, "", "Deployment store/web"),
+        "{unknown:#?}"
+    );
 }

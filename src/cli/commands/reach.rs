@@ -1,12 +1,15 @@
 //! `reach`: whether pods can send to others.
 
-use crate::cli::args::{Cli, ReachArgs};
+use crate::cli::args::{Cli, ReachArgs, ReportFormat};
 use crate::cli::concerned::Question;
 use crate::cli::proof_inputs;
 use crate::cli::{CliError, Outcome, output};
-use tenantry::isolation::connection::{self, named_namespace, names_address};
+use tenantry::isolation::connection::{
+    Connection, connections, named_namespace, names_address, together,
+};
 use tenantry::isolation::question::Word;
 use tenantry::report::access::answer_text;
+use tenantry::report::mermaid::Flowchart;
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &ReachArgs) -> Result<Outcome, CliError> {
@@ -22,26 +25,37 @@ pub fn run(cli: &Cli, args: &ReachArgs) -> Result<Outcome, CliError> {
         }
     };
 
-    let mut any = false;
+    let mut answered: Vec<(&str, Vec<Connection>)> = Vec::new();
     let mut missing = Vec::new();
     for cluster in &inputs.clusters {
-        let answer = connection::answer(cluster, &args.from, &args.to, args.port.as_ref());
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(reason) => {
-                missing.push(format!("{}: {reason}", cluster.name));
-                continue;
-            }
-        };
-        any |= answer.word == Word::Yes;
-        output::data(&answer_text(&inputs.sources, &cluster.name, &answer))?;
+        match connections(cluster, &args.from, &args.to, args.port.as_ref()) {
+            Ok(deciding) => answered.push((&cluster.name, deciding)),
+            Err(reason) => missing.push(format!("{}: {reason}", cluster.name)),
+        }
     }
-
-    if missing.len() == inputs.clusters.len() {
+    if answered.is_empty() {
         return Err(CliError::Usage(missing.join("; ")));
     }
+
+    output::each(cli, |target| {
+        let answers = answered.iter();
+        if target.format != ReportFormat::Mermaid {
+            return answers
+                .map(|(name, deciding)| answer_text(&inputs.sources, name, &together(deciding)))
+                .collect();
+        }
+        let mut chart = Flowchart::new(&inputs.sources);
+        for (name, deciding) in answers {
+            chart.cluster(name);
+            deciding.iter().for_each(|one| chart.add_connection(one));
+        }
+        chart.text()
+    })?;
     for reason in missing {
         output::note(&reason);
     }
-    Ok(Outcome::from(!any))
+
+    let mut all = answered.iter().flat_map(|(_, deciding)| deciding);
+    let is_open = all.any(|one| one.answer.word == Word::Yes);
+    Ok(Outcome::from(!is_open))
 }

@@ -4,7 +4,7 @@
 //! Source: kubernetes.io/docs/concepts/services-networking/network-policies, "What you can't do with
 //! network policies" and "NetworkPolicy and hostNetwork pods"; docs.cilium.io, "IP/CIDR based".
 
-use super::side::{Governing, PolicyEffect, by_ports, governing_pods, reasons};
+use super::side::{Governing, PolicyEffect, by_ports, governing_pods, on_ports, reasons};
 use super::{MAX_REASONS, PodEnd, narrowing, too_large, unknown};
 use crate::graph::Cluster;
 use crate::graph::network::{NamedPort, PolicyObject};
@@ -268,14 +268,15 @@ impl Outward<'_> {
 
     fn rule_step(&self, policy: &PolicyObject, rule: &Rule) -> Step {
         let text = format!(
-            "{} allows {} of {} {} {}",
+            "{} allows {} of {} {} {}{}",
             policy.id.called(),
             self.direction.rules_key(),
             self.pods.called(self.cluster),
             self.direction.peers_key(),
-            self.allowed_part(rule)
+            self.allowed_part(rule),
+            on_ports(&rule.ports)
         );
-        Step::new(at(rule.span, policy.origin), text)
+        Step::new(at(rule.span, policy.origin), text).through(&policy.id)
     }
 
     /// How a sentence calls the part of the end that a rule allows.
@@ -304,7 +305,10 @@ impl Outward<'_> {
             }
             _ => "if its address is in the rule's network: ask about the address",
         };
-        Step::new(step.span, format!("{} {why}", step.text))
+        Step {
+            text: format!("{} {why}", step.text),
+            ..step
+        }
     }
 
     /// The answer if the policies of the pod let the connection through.

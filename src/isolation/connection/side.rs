@@ -108,7 +108,8 @@ impl<'a> Governing<'a> {
             direction.rules_key()
         );
         let span = self.rule.and_then(|rule| rule.span);
-        Step::new(at(span, self.policy.origin), text)
+        let step = Step::new(at(span, self.policy.origin), text);
+        step.through(&self.policy.id).stopping()
     }
 }
 
@@ -136,6 +137,24 @@ fn texts(ports: &[Port]) -> Vec<String> {
         }
     };
     ports.iter().map(text).collect()
+}
+
+/// The step of a path that lets a connection through, with the ports that its rule allows.
+pub fn passing(
+    path: &NetworkPath<'_>,
+    direction: Direction,
+    (cluster, end): (&Cluster, &PodEnd),
+) -> Step {
+    let ports = on_ports(path.condition.ports());
+    path.step_on(&ports, direction, end.node(cluster), end.span(cluster))
+}
+
+/// The clause that names the ports of a rule; empty if it has every port.
+pub fn on_ports(ports: &[Port]) -> String {
+    match ports {
+        [] => String::new(),
+        ports => format!(" on {}", texts(ports).join(", ")),
+    }
 }
 
 /// The policies of a pod's namespace that select the pod, or some pod, and govern a direction.
@@ -199,8 +218,7 @@ impl<'a> Side<'a> {
             }
             let lets = lets_port(path.condition.ports(), asked.port, asked.named);
             if lets && side.open.is_none() {
-                let step = path.step(direction, end.node(cluster), end.span(cluster));
-                side.open = Some(step);
+                side.open = Some(passing(path, direction, (cluster, end)));
             }
 
             let Some((policy, rule)) = path.by else {

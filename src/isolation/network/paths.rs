@@ -51,12 +51,23 @@ pub struct NetworkPath<'a> {
 impl NetworkPath<'_> {
     /// The step of a chain that this path is. `fallback` is its place if no policy governs it.
     pub fn step(&self, direction: Direction, namespace: &NamespaceNode, fallback: Span) -> Step {
+        self.step_on("", direction, namespace, fallback)
+    }
+
+    /// The same with a clause that names the ports.
+    pub fn step_on(
+        &self,
+        ports: &str,
+        direction: Direction,
+        namespace: &NamespaceNode,
+        fallback: Span,
+    ) -> Step {
         let (word, name) = (preposition(direction), &namespace.name);
         match self.by {
             Some((policy, rule)) => Step::new(
                 at(rule.span, policy.origin),
                 format!(
-                    "{} lets it {word} `{name}`{}",
+                    "{} lets it {word} `{name}`{ports}{}",
                     policy.id.called(),
                     assumption(self.assumed)
                 ),
