@@ -102,7 +102,7 @@ pub fn cluster(
     let shared = claims::shared(fleet);
 
     let mut facts = Facts::keeping(beside.keeps_objects);
-    builtin(&mut facts, spec.name.span);
+    builtin::add(&mut facts, spec.name.span, beside.closed_world);
     add_rendered(&mut facts, objects, &beside, left_out);
     facts.append(beside.facts);
 
@@ -195,7 +195,7 @@ pub struct WithoutFleet<'a> {
 /// Puts a cluster together of manifests alone; `span` stands for the cluster. Each namespace is a
 /// tenant, except those of the platform.
 pub fn without_fleet(mut beside: ExtraFacts, span: Span, options: &WithoutFleet<'_>) -> Cluster {
-    builtin(&mut beside.facts, span);
+    builtin::add(&mut beside.facts, span, beside.closed_world);
     let parts = Parts {
         name: options.name.unwrap_or("cluster").into(),
         engine_namespace: conventions(Engine::default()).namespace.into(),

@@ -202,7 +202,8 @@ fn found_namespaces(facts: &Facts) -> BTreeMap<Text, FoundNamespace> {
         found.insert(fact.id.name.clone(), namespace);
     }
 
-    for object in &facts.objects {
+    let given = facts.objects.iter();
+    for object in given.filter(|object| object.origin.input != InputKind::Builtin) {
         let name = &object.id.namespace;
         if !name.is_empty() && !found.contains_key(name) {
             let namespace = FoundNamespace {

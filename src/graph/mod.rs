@@ -7,6 +7,7 @@
 pub mod admission;
 mod assemble;
 mod build;
+pub mod builtin;
 pub mod cel;
 pub mod data_place;
 pub mod diversion;
@@ -43,11 +44,10 @@ pub use intake::{
 pub use object::{InputKind, Origin};
 
 use crate::diagnostic::Diagnostic;
-use crate::document;
 use crate::kube::ObjectId;
 use crate::kube::labels::{self, Labels, Selector};
 use crate::kube::names::NAME_LABEL;
-use crate::source::{Source, Span};
+use crate::source::Span;
 use crate::value::Text;
 use platform::PlatformEndpoints;
 use principal::Principals;
@@ -254,23 +254,5 @@ impl Cluster {
         found.sort_unstable();
         found.dedup();
         found
-    }
-}
-
-/// Adds what Kubernetes makes by itself: its roles for users, and who has them. No file of the user
-/// has them, so that `span` stands for them: the line that declares the cluster.
-pub fn builtin(facts: &mut Facts, span: Span) {
-    let source = Source::new("roles.yaml", include_str!("builtin.yaml"));
-    let (documents, _) = document::parse(span.source, &source);
-    let origin = Origin {
-        input: InputKind::Builtin,
-        span,
-    };
-    for document in documents {
-        // A `Value` has no spans of its own.
-        let object = document.root.to_value();
-        if let Ok(id) = ObjectId::of(&object) {
-            facts.add(id, &object, origin);
-        }
     }
 }

@@ -15,6 +15,7 @@ use super::question::{
     undefined_roles,
 };
 use crate::graph::Cluster;
+use crate::graph::builtin::is_kubernetes_own;
 use crate::graph::rbac::Subject;
 use crate::value::Text;
 use rayon::prelude::*;
@@ -27,6 +28,8 @@ pub struct Access {
     pub subject: Subject,
     /// A chain that takes the fewest identities.
     pub chain: AccessChain,
+    /// Whether it is undecided because no input has a role that it is bound to.
+    pub lacks_role: bool,
 }
 
 /// Who may do something.
@@ -45,6 +48,8 @@ pub enum Whose<'a> {
     Tenants(Vec<&'a str>),
     /// A group or user of Kubernetes that tenants are in, as a phrase.
     Everybody(&'static str),
+    /// Kubernetes' own: of its controllers, of the scheduler, of kube-proxy.
+    Kubernetes,
     /// The platform's.
     Platform,
 }
@@ -60,9 +65,15 @@ impl<'a> Whose<'a> {
             .map(|tenant| cluster.tenants[tenant as usize].name.as_str())
             .collect();
         match names.is_empty() {
-            true => Self::Platform,
             false => Self::Tenants(names),
+            true if is_kubernetes_own(subject) => Self::Kubernetes,
+            true => Self::Platform,
         }
+    }
+
+    /// Whether it is no tenant's, nor that of a group that tenants are in.
+    pub const fn is_of_no_tenant(&self) -> bool {
+        matches!(self, Self::Kubernetes | Self::Platform)
     }
 }
 
@@ -96,14 +107,20 @@ fn granted_to(cluster: &Cluster, question: &AccessQuestion<'_>) -> WhoCan {
     let mut answer = WhoCan::default();
     for subject in Directory::new(cluster).everybody() {
         if let Some(steps) = granted(cluster, &subject, question) {
-            let chain = AccessChain::direct(steps);
-            answer.allowed.push(Access { subject, chain });
+            answer.allowed.push(Access {
+                subject,
+                chain: AccessChain::direct(steps),
+                lacks_role: false,
+            });
             continue;
         }
         let steps = undefined_roles(cluster, &subject, question.namespace());
         if cluster.unread_inputs.is_empty() && !steps.is_empty() {
-            let chain = AccessChain::direct(steps);
-            answer.undecided.push(Access { subject, chain });
+            answer.undecided.push(Access {
+                subject,
+                chain: AccessChain::direct(steps),
+                lacks_role: true,
+            });
         }
     }
     answer
@@ -115,6 +132,8 @@ struct Node {
     goal: Option<Vec<Step>>,
     /// The steps of ways that the inputs show, and whose rights they do not say.
     open: Vec<Step>,
+    /// Whether it is bound to a role that no input has.
+    lacks_role: bool,
     /// Whom it can act as.
     targets: Vec<Target>,
     asks_for_certificates: bool,
@@ -169,13 +188,14 @@ impl<'a, 'q> Graph<'a, 'q> {
         let grants = HeldGrants::of(self.cluster, subject);
         let powers = CertificatePowers::of(&grants);
         let goal = allowed(self.cluster, subject, &grants, self.question);
-        let open = match goal {
-            Some(_) => Vec::new(),
+        let (open, lacks_role) = match goal {
+            Some(_) => (Vec::new(), false),
             None => self.open(subject, &grants),
         };
         Node {
             goal,
             open,
+            lacks_role,
             targets: ways(&self.directory, subject, &grants)
                 .into_iter()
                 .map(|way| way.target)
@@ -185,12 +205,14 @@ impl<'a, 'q> Graph<'a, 'q> {
         }
     }
 
-    /// The ways of a subject that the inputs show, and whose rights they do not say.
-    fn open(&self, subject: &Subject, grants: &HeldGrants<'_>) -> Vec<Step> {
+    /// The ways of a subject that the inputs show, and whose rights they do not say; and whether a role
+    /// is missing.
+    fn open(&self, subject: &Subject, grants: &HeldGrants<'_>) -> (Vec<Step>, bool) {
         if !self.cluster.unread_inputs.is_empty() {
-            return Vec::new();
+            return (Vec::new(), false);
         }
         let mut steps = undefined_roles(self.cluster, subject, self.question.namespace());
+        let lacks_role = !steps.is_empty();
         let doubts = doubts(self.directory.powers(), subject, grants).into_iter();
         steps.extend(
             doubts
@@ -198,7 +220,7 @@ impl<'a, 'q> Graph<'a, 'q> {
                 .map(|doubt| doubt.step),
         );
         steps.truncate(MAX_REASONS);
-        steps
+        (steps, lacks_role)
     }
 
     /// Who may do what is asked, and of whom it is not known.
@@ -213,7 +235,14 @@ impl<'a, 'q> Graph<'a, 'q> {
         if self.cluster.unread_inputs.is_empty() {
             self.open_elsewhere(&allowed);
         }
-        let undecided = self.accesses(OPEN, &is_allowed);
+        let mut undecided = self.accesses(OPEN, &is_allowed);
+        // What Kubernetes' own subjects do with their rights is Kubernetes'.
+        undecided.retain(|access| !is_kubernetes_own(&access.subject));
+        let to_lacking = self.search(|node| node.lacks_role);
+        for access in &mut undecided {
+            let at = self.index.get(&access.subject);
+            access.lacks_role = at.is_some_and(|at| to_lacking.taken(*at).is_some());
+        }
         WhoCan { allowed, undecided }
     }
 
@@ -234,6 +263,7 @@ impl<'a, 'q> Graph<'a, 'q> {
             let steps = undefined_elsewhere(self.cluster, subject, self.question, |home| {
                 accounts.get(home).map(|account| (*account).clone())
             });
+            node.lacks_role |= !steps.is_empty();
             node.open.extend(steps);
             node.open.truncate(MAX_REASONS);
         }
@@ -307,7 +337,11 @@ impl<'a, 'q> Graph<'a, 'q> {
                 taken,
                 is_direct,
             };
-            Some(Access { subject, chain })
+            Some(Access {
+                subject,
+                chain,
+                lacks_role: false,
+            })
         };
         let all = 0..self.nodes.len() as u32;
         all.into_par_iter()

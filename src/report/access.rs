@@ -22,7 +22,7 @@ const MAX_UNREAD: usize = 5;
 pub struct ClusterAccess<'a> {
     /// The name of the cluster.
     pub cluster: &'a str,
-    /// Everybody who may do it, in order.
+    /// Everybody who may do it, in order; Kubernetes' own come last.
     pub subjects: Vec<(Access, Whose<'a>)>,
     /// The subjects of which the inputs do not tell, in order.
     pub undecided: Vec<(Access, Whose<'a>)>,
@@ -31,9 +31,12 @@ pub struct ClusterAccess<'a> {
 }
 
 impl ClusterAccess<'_> {
-    /// Whether nobody else can do it.
-    pub const fn is_complete(&self) -> bool {
-        self.undecided.is_empty() && self.unread.is_empty()
+    /// Whether the inputs tell of everybody: all were read, no role is missing, and no tenant's subject
+    /// is undecided. Whatever the platform's own accounts do with their rights, they are trusted.
+    pub fn is_complete(&self) -> bool {
+        let is_told =
+            |(access, whose): &(Access, Whose<'_>)| whose.is_of_no_tenant() && !access.lacks_role;
+        self.undecided.iter().all(is_told) && self.unread.is_empty()
     }
 }
 
@@ -65,14 +68,15 @@ impl WhoCanReport<'_> {
         let mut out = String::new();
         for cluster in &self.clusters {
             let name = plain(cluster.cluster);
-            let count = match cluster.subjects.len() {
-                0 => "no subject".to_owned(),
-                count => plural(count, "subject"),
-            };
-            let _ = writeln!(out, "{name}: {count} can {}", plain(&self.asked));
+            let asked = plain(&self.asked);
+            let _ = writeln!(out, "{name}: {} can {asked}", counted(&cluster.subjects));
 
             for together in with_equal_steps(&cluster.subjects) {
                 self.add_together(&mut out, &together);
+            }
+            let all = cluster.subjects.iter();
+            for (access, _) in all.filter(|(_, whose)| *whose == Whose::Kubernetes) {
+                add_own(&mut out, access);
             }
 
             if !cluster.undecided.is_empty() {
@@ -177,7 +181,7 @@ impl WhoCanReport<'_> {
         let (tenants, is_everybody) = match whose {
             Whose::Tenants(tenants) => (&tenants[..], false),
             Whose::Everybody(_) => (&[][..], true),
-            Whose::Platform => (&[][..], false),
+            Whose::Kubernetes | Whose::Platform => (&[][..], false),
         };
         SubjectDocument {
             kind,
@@ -185,6 +189,7 @@ impl WhoCanReport<'_> {
             name,
             tenants,
             is_everybody,
+            is_kubernetes: matches!(whose, Whose::Kubernetes),
             is_direct: access.chain.is_direct,
             identities_taken: access.chain.taken,
             steps: access
@@ -197,13 +202,35 @@ impl WhoCanReport<'_> {
     }
 }
 
-/// The subjects by their steps, each set where its first subject stands.
+/// How many subjects there are, as a phrase.
+fn counted(subjects: &[(Access, Whose<'_>)]) -> String {
+    let own = subjects
+        .iter()
+        .filter(|(_, whose)| *whose == Whose::Kubernetes);
+    match (subjects.len(), own.count()) {
+        (0, _) => "no subject".to_owned(),
+        (all, 0) => plural(all, "subject"),
+        (all, own) => format!("{} ({own} Kubernetes' own)", plural(all, "subject")),
+    }
+}
+
+/// Adds the line of a subject of Kubernetes' own: its steps are not the user's to change.
+fn add_own(out: &mut String, access: &Access) {
+    let subject = plain(&access.subject.to_string());
+    let how = match access.chain.taken {
+        0 => "its own role",
+        _ => "acting as others",
+    };
+    let _ = writeln!(out, "  {subject} (Kubernetes' own): by {how}");
+}
+
+/// The subjects by their steps, each set where its first subject stands. Kubernetes' own are left out.
 fn with_equal_steps<'r, 'a>(
     subjects: &'r [(Access, Whose<'a>)],
 ) -> Vec<Vec<&'r (Access, Whose<'a>)>> {
     let mut known: HashMap<Vec<(Span, &str)>, usize> = HashMap::new();
     let mut all: Vec<Vec<_>> = Vec::new();
-    for one in subjects {
+    for one in subjects.iter().filter(|one| one.1 != Whose::Kubernetes) {
         let steps = one.0.chain.steps.iter();
         let key = steps.map(|step| (step.span, step.text.as_str())).collect();
         let at = *known.entry(key).or_insert(all.len());
@@ -218,6 +245,7 @@ fn with_equal_steps<'r, 'a>(
 /// Whose a subject is, as a phrase.
 fn whose_text(whose: &Whose<'_>) -> String {
     match whose {
+        Whose::Kubernetes => "Kubernetes' own".to_owned(),
         Whose::Platform => "the platform".to_owned(),
         Whose::Everybody(phrase) => (*phrase).to_owned(),
         Whose::Tenants(tenants) => match &tenants[..] {
@@ -239,7 +267,7 @@ struct WhoCanDocument<'a> {
 #[serde(rename_all = "camelCase")]
 struct ClusterDocument<'a> {
     cluster: &'a str,
-    /// Whether nobody else can: everything was read, and nobody is undecided.
+    /// Whether the inputs tell of everybody but the platform's own accounts.
     #[serde(rename = "complete")]
     is_complete: bool,
     subjects: Vec<SubjectDocument<'a>>,
@@ -260,6 +288,9 @@ struct SubjectDocument<'a> {
     tenants: &'a [&'a str],
     #[serde(rename = "everybody")]
     is_everybody: bool,
+    /// Whether it is one of Kubernetes' own controllers or components.
+    #[serde(rename = "kubernetes")]
+    is_kubernetes: bool,
     #[serde(rename = "direct")]
     is_direct: bool,
     identities_taken: usize,

@@ -2,20 +2,19 @@
 
 use crate::differential::rbac;
 use crate::support::control_plane::ControlPlane;
-use crate::support::{Dice, say};
+use crate::support::{Dice, pipe, root, say, tool};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 use std::time::Duration;
-use tenantry::document;
 use tenantry::graph::facts::Facts;
 use tenantry::graph::rbac::{AccessRequest, PolicyRule, Role, Subject};
 use tenantry::graph::{Cluster, Parts, builtin, read_snapshot};
-use tenantry::kube::ObjectId;
 use tenantry::kube::kinds::{self, Scope};
 use tenantry::kube::resources;
-use tenantry::source::{Source, SourceId, SourceMap, Span};
+use tenantry::source::{SourceId, SourceMap, Span};
 use tenantry::tenancy;
 
 /// How many random sets of objects, and questions about each.
@@ -297,65 +296,115 @@ fn the_builtin_roles_match_those_of_the_server() {
     };
     let theirs = plane.kubectl(&[
         "get",
-        "clusterroles,clusterrolebindings",
+        "clusterroles,clusterrolebindings,roles,rolebindings",
+        "-A",
         "-o",
         "json",
         "-l",
         "kubernetes.io/bootstrapping=rbac-defaults",
     ]);
+    let mut command = Command::new(tool("python"));
+    command.arg(root().join("tests/control-plane/roles.py"));
+    let written = pipe(command.arg("v1.36"), &theirs.out);
+    assert_eq!(written.code, 0, "{}", written.err);
+
+    let ours = include_str!("../../src/graph/builtin.yaml");
+    let differ = written.out.lines().zip(ours.lines());
+    let first = differ
+        .enumerate()
+        .find(|(_, (theirs, ours))| theirs != ours);
+    assert!(
+        written.out == ours,
+        "write what tests/control-plane/roles.py prints: {first:?}"
+    );
+    assert!(ours.contains("name: \"system:controller:deployment-controller\""));
 
     let theirs: Value = serde_json::from_str(&theirs.out).expect("JSON");
-    let source = Source::new("builtin.yaml", include_str!("../../src/graph/builtin.yaml"));
-    let (documents, faults) = document::parse(SourceId(0), &source);
-    assert!(faults.is_empty(), "{faults:?}");
-    let ours: BTreeMap<String, Value> = documents
-        .iter()
-        .map(|d| {
-            (
-                ObjectId::of(&d.root).expect("an object").to_string(),
-                document::TreeValue::to_json(&d.root),
-            )
-        })
-        .collect();
+    let mut facts = Facts::default();
+    builtin::add(&mut facts, Span::file(SourceId(0)), false);
+    assert_eq!(
+        Some(facts.objects.len()),
+        theirs["items"].as_array().map(Vec::len)
+    );
+}
 
-    let mut seen = 0;
-    for object in theirs["items"].as_array().expect("items") {
-        let value = tenantry::value::Value::from(object);
-        let id = ObjectId::of(&value).expect("an object");
-        if id.name.starts_with("system:controller:") {
+/// The accounts of Kubernetes' own controllers get the answers that the server gives them.
+#[test]
+fn the_controllers_of_kubernetes_may_do_what_the_server_says() {
+    let Some((plane, _turn)) = ControlPlane::alone() else {
+        return;
+    };
+    let mut facts = Facts::default();
+    builtin::add(&mut facts, Span::file(SourceId(0)), false);
+    let parts = Parts {
+        facts,
+        ..Parts::default()
+    };
+    let cluster = Cluster::new(parts, &|_, _, _| None);
+    assert!(cluster.namespaces.is_empty(), "a role makes no namespace");
+
+    let questions = [
+        ("create", "", "pods"),
+        ("delete", "", "pods"),
+        ("get", "", "secrets"),
+        ("list", "", "nodes"),
+        ("patch", "", "nodes"),
+        ("create", "", "serviceaccounts"),
+        ("update", "", "namespaces"),
+        ("create", "apps", "replicasets"),
+        ("update", "batch", "jobs"),
+        ("watch", "discovery.k8s.io", "endpointslices"),
+        ("escalate", "rbac.authorization.k8s.io", "clusterroles"),
+        ("update", "coordination.k8s.io", "leases"),
+    ];
+    let (mut reviews, mut said) = (Vec::new(), Vec::new());
+    for subject in cluster.rbac.subjects() {
+        let Subject::ServiceAccount(home, name) = subject else {
             continue;
-        }
-        seen += 1;
-        let own = ours
-            .get(&id.to_string())
-            .unwrap_or_else(|| panic!("{id} is not in builtin.yaml"));
-        let parts: &[&str] = if object.get("aggregationRule").is_some() {
-            &["aggregationRule"]
-        } else {
-            &["rules", "roleRef"]
         };
-
-        for part in parts {
-            let of = |v: &Value| {
-                v[*part].as_array().map(|rules| {
-                    rules
-                        .iter()
-                        .map(|r| PolicyRule::of(&tenantry::value::Value::from(r)))
-                        .collect::<Vec<_>>()
-                })
-            };
-            assert_eq!(of(own), of(object), "{id} {part}");
+        let accounts = "system:serviceaccounts";
+        let groups = [
+            accounts.to_owned(),
+            format!("{accounts}:{home}"),
+            "system:authenticated".into(),
+        ];
+        for (verb, group, resource) in questions {
+            for namespace in ["default", "kube-system", "kube-public"] {
+                let request = AccessRequest {
+                    verb,
+                    group,
+                    resource,
+                    subresource: "",
+                    name: "",
+                    namespace,
+                };
+                let granted = cluster.rbac.authorize(&subject.with_groups(), &request);
+                said.push(granted.is_some());
+                reviews.push(json!({"method": "POST",
+                    "path": "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+                    "body": {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+                        "spec": {"user": format!("system:serviceaccount:{home}:{name}"), "groups": groups,
+                            "resourceAttributes": {"verb": verb, "group": group,
+                                "resource": resource, "namespace": namespace}}}}));
+            }
         }
-
-        let subjects = |v: &Value| v["subjects"].as_array().map_or(0, Vec::len);
-        assert_eq!(subjects(own), subjects(object), "{id}");
     }
 
-    assert_eq!(seen, ours.len());
-    let mut facts = Facts::default();
-    builtin(&mut facts, Span::file(SourceId(0)));
-
-    assert_eq!(facts.objects.len(), seen);
+    let answers = plane.ask(&reviews);
+    let mut allowed = 0;
+    for ((review, answer), said) in reviews.iter().zip(&answers).zip(&said) {
+        assert_eq!(
+            answer["body"]["status"]["allowed"] == true,
+            *said,
+            "{review}"
+        );
+        allowed += usize::from(*said);
+    }
+    assert!(
+        reviews.len() > 1000 && allowed > 50,
+        "{allowed} of {}",
+        reviews.len()
+    );
 }
 
 /// The roles for users, as Kubernetes' own test data has them.
@@ -366,7 +415,7 @@ fn the_default_cluster_roles_agree_with_the_reference() {
     };
     let (_, reference) = crate::conformance::facts(&[&folder.join("cluster-roles.yaml")]);
     let mut facts = Facts::default();
-    builtin(&mut facts, Span::file(SourceId(0)));
+    builtin::add(&mut facts, Span::file(SourceId(0)), false);
     let cluster = |facts: Facts| {
         Cluster::new(
             Parts {
@@ -417,7 +466,7 @@ fn the_default_cluster_roles_agree_with_the_reference() {
 #[test]
 fn the_roles_of_kubernetes_that_write_the_floor_are_known_by_name() {
     let mut facts = Facts::default();
-    builtin(&mut facts, Span::file(SourceId(0)));
+    builtin::add(&mut facts, Span::file(SourceId(0)), false);
     let parts = Parts {
         facts,
         ..Parts::default()

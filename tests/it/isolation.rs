@@ -36,7 +36,7 @@ pub fn changed_cluster(
 
     let mut reading = graph::read(&sources, &ids, true);
     let span = sources.add_path("tenants.yaml");
-    graph::builtin(&mut reading.facts, span);
+    graph::builtin::add(&mut reading.facts, span, false);
     let tenant = |name: &str| TenantNode {
         name: name.into(),
         span,

@@ -7,7 +7,7 @@ use tenantry::isolation::question::AccessQuestion;
 use tenantry::isolation::who_can::{Access, WhoCan, Whose, who_can};
 use tenantry::report::access::{ClusterAccess, WhoCanReport};
 
-/// Runs the command. The exit code is 1 if the answer is not known for somebody.
+/// Runs the command. The exit code is 1 if the inputs do not tell of somebody but the platform.
 pub fn run(cli: &Cli, args: &WhoCanArgs) -> Result<Outcome, CliError> {
     let beside = args
         .beside
@@ -23,11 +23,6 @@ pub fn run(cli: &Cli, args: &WhoCanArgs) -> Result<Outcome, CliError> {
             .map(|cluster| answer(args, cluster, &question))
             .collect(),
     };
-    if inputs.clusters.iter().any(|cluster| !cluster.closed_world) {
-        let note = "note: controllers of Kubernetes (service accounts of kube-system with system:controller:… roles) \
-                    are left out: a snapshot of the roles and bindings of the cluster has them";
-        output::status(cli, note);
-    }
     output::each(cli, |target| match target.format {
         ReportFormat::Json => report.json(),
         ReportFormat::Mermaid => report.mermaid(),
@@ -50,9 +45,11 @@ fn answer<'a>(
             let whose = Whose::of(cluster, &access.subject);
             (access, whose)
         });
-        with_whose
-            .filter(|(_, whose)| !args.tenants || *whose != Whose::Platform)
-            .collect()
+        let mut all: Vec<_> = with_whose
+            .filter(|(_, whose)| !args.tenants || !whose.is_of_no_tenant())
+            .collect();
+        all.sort_by_key(|(_, whose)| *whose == Whose::Kubernetes);
+        all
     };
 
     ClusterAccess {

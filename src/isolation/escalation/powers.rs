@@ -23,6 +23,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum Whom {
     /// Every service account.
     Accounts,
+    /// Every service account that pods run as, whose tokens nodes hold.
+    PodAccounts,
     /// One subject.
     One(Subject),
 }
@@ -322,26 +324,29 @@ fn applied_sources(cluster: &Cluster) -> BTreeMap<Text, Vec<AppliedSource<'_>>> 
 
 /// By control of the nodes, or of each pod that is created.
 fn by_nodes(cluster: &Level<'_>, levels: &[Level<'_>], all: &mut Vec<Power>) {
-    let mut add = |held: Option<&HeldRule<'_>>, what: &str| {
+    let mut add = |held: Option<&HeldRule<'_>>, whom: Whom, what: &str| {
         all.extend(held.map(|held| Power {
             grant: held.grant,
-            whom: Whom::Accounts,
+            whom,
             what: what.to_owned(),
         }));
     };
 
     add(
         cluster.giving(&REACH_KUBELET),
+        Whom::PodAccounts,
         "runs commands in every pod by its node (nodes/proxy)",
     );
     add(
         cluster.giving(&WRITE_WEBHOOKS),
+        Whom::Accounts,
         "changes each pod that is created (mutatingwebhookconfigurations)",
     );
     let creates = cluster.giving(&CREATE_POLICIES);
     let creates = creates.filter(|_| cluster.giving(&BIND_POLICIES).is_some());
     add(
         cluster.giving(&CHANGE_POLICIES).or(creates),
+        Whom::Accounts,
         "changes each pod that is created (mutatingadmissionpolicies)",
     );
 
@@ -350,6 +355,7 @@ fn by_nodes(cluster: &Level<'_>, levels: &[Level<'_>], all: &mut Vec<Power>) {
     if levels.iter().any(claims) {
         add(
             cluster.giving(&CREATE_VOLUMES),
+            Whom::PodAccounts,
             "mounts folders of nodes with the tokens of their pods (persistentvolumes)",
         );
     }
@@ -371,7 +377,7 @@ fn by_relabelling(levels: &[Level<'_>], all: &mut Vec<Power>) {
     all.extend(relabels.map(|held| {
         Power {
         grant: held.grant,
-        whom: Whom::Accounts,
+        whom: Whom::PodAccounts,
         what: "takes Pod Security off a namespace and runs a privileged pod on a node (namespaces)"
             .to_owned(),
     }

@@ -8,6 +8,7 @@ use super::{
     APPROVAL, APPROVE, CLIENT_SIGNERS, CREATE_SECRETS, IMPERSONATE_ACCOUNTS, IMPERSONATE_GROUPS,
     IMPERSONATE_USERS, READ_SECRETS, REQUEST,
 };
+use crate::graph::builtin::is_controller;
 use crate::graph::facts::TokenSecret;
 use crate::graph::rbac::{PolicyRule, Subject};
 use crate::graph::{Cluster, MASTERS};
@@ -28,6 +29,8 @@ pub enum Target {
     AccountsNamed(Text),
     /// Every service account.
     Accounts,
+    /// Every service account that pods run as.
+    PodAccounts,
     /// Every user that is bound.
     Users,
     /// Every group that is bound.
@@ -194,6 +197,10 @@ impl<'a> Directory<'a> {
                 .map(account)
                 .collect(),
             Target::Accounts => all().map(account).collect(),
+            Target::PodAccounts => all()
+                .map(account)
+                .filter(|account| !is_controller(account))
+                .collect(),
             Target::Users => self.bound(|subject| matches!(subject, Subject::User(_))),
             Target::Groups => self.bound(|subject| matches!(subject, Subject::Group(_))),
         }
@@ -213,11 +220,17 @@ impl<'a> Directory<'a> {
     pub fn targets_with(&self, subject: &Subject) -> Vec<Target> {
         let is_bound = || self.cluster.rbac.bindings_of(subject).next().is_some();
         match subject {
-            Subject::ServiceAccount(namespace, name) if self.has_account(namespace, name) => vec![
-                Target::AccountsOf(namespace.clone()),
-                Target::AccountsNamed(name.clone()),
-                Target::Accounts,
-            ],
+            Subject::ServiceAccount(namespace, name) if self.has_account(namespace, name) => {
+                let mut targets = vec![
+                    Target::AccountsOf(namespace.clone()),
+                    Target::AccountsNamed(name.clone()),
+                    Target::Accounts,
+                ];
+                if !is_controller(subject) {
+                    targets.push(Target::PodAccounts);
+                }
+                targets
+            }
             Subject::User(_) if is_bound() => vec![Target::Users],
             Subject::Group(_) if is_bound() => vec![Target::Groups],
             _ => Vec::new(),
@@ -307,6 +320,7 @@ pub fn ways<'g, 'a>(
     for power in directory.powers.of(grants) {
         let target = match power.whom {
             Whom::Accounts => Target::Accounts,
+            Whom::PodAccounts => Target::PodAccounts,
             Whom::One(subject) => Target::One(subject),
         };
         ways.add(power.grant, target, &power.what, false);

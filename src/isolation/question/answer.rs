@@ -3,6 +3,7 @@
 use super::refusal::{refusal, undefined_elsewhere, undefined_roles};
 use super::{AccessQuestion, Answer, Word, can, can_within};
 use crate::diagnostic::Diagnostic;
+use crate::graph::builtin::is_kubernetes_own;
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, InputKind};
 use crate::isolation::escalation::{Directory, Doubt, Identities, Target, doubts};
@@ -130,6 +131,11 @@ impl Open {
             identities.follow(&identity, &grants);
         }
 
+        // What Kubernetes' own subjects do with their rights is Kubernetes'.
+        if is_kubernetes_own(subject) {
+            open.conditions.clear();
+            open.questions.clear();
+        }
         open.conditions.truncate(MAX_NAMES);
         open.conditions
             .extend(by_repository(&directory, subject, question));
@@ -137,9 +143,9 @@ impl Open {
     }
 }
 
-/// Says that a subject may be the account of a controller of Kubernetes, whose roles
-/// (`src/graph/builtin.yaml`) only a snapshot of RBAC has. An account that an input makes or binds is
-/// none.
+/// Says that a subject may be the account of a controller whose roles are not built in: one of the
+/// cloud, or of another minor version of Kubernetes. Only a snapshot of RBAC has them. An account that
+/// an input makes or binds is none.
 fn may_be_controller(cluster: &Cluster, subject: &Subject) -> Option<Step> {
     let Subject::ServiceAccount(namespace, name) = subject else {
         return None;
@@ -156,8 +162,8 @@ fn may_be_controller(cluster: &Cluster, subject: &Subject) -> Option<Step> {
     let mut bindings = cluster.rbac.bindings.iter();
     let own = bindings.find(|binding| binding.origin.input == InputKind::Builtin)?;
     let text = format!(
-        "{subject} may be a controller of Kubernetes, whose roles (system:controller:…) no input holds: \
-         give a snapshot of the roles and bindings of the cluster"
+        "{subject} may be a controller of the cloud, or of another version of Kubernetes, whose roles no \
+         input holds: give a snapshot of the roles and bindings of the cluster"
     );
     Some(Step::new(own.origin.span, text))
 }
