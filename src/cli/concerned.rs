@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use tenantry::graph::InputKind;
 use tenantry::graph::rbac::Subject;
 use tenantry::isolation::escalation::Powers;
+use tenantry::kube::names::ENFORCE_LABEL;
 use tenantry::tenancy::model::Tenant;
+use tenantry::value::Text;
 
 /// The subject of a question.
 pub enum Question<'a> {
@@ -34,6 +36,19 @@ pub fn may_be_refused(session: &Session) -> bool {
             .tenants
             .iter()
             .any(has_requirements)
+}
+
+/// Whether some tenant has a namespace in which pods may control their node: whoever makes pods there
+/// acts as accounts of every tenant.
+pub fn has_open_namespace(session: &Session) -> bool {
+    let tenants = session.resolved.tenancy.tenants.iter();
+    let mut namespaces = tenants
+        .flat_map(|tenant| &tenant.on)
+        .flat_map(|on| &on.namespaces);
+    namespaces.any(|namespace| {
+        let level = namespace.labels.get(ENFORCE_LABEL).map(Text::as_str);
+        !level.is_some_and(|level| ["baseline", "restricted"].contains(&level))
+    })
 }
 
 /// The tenants that declare one of these namespaces.

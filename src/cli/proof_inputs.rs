@@ -3,7 +3,9 @@
 
 use super::CliError;
 use super::args::{Cli, ExtraArgs};
-use super::concerned::{Question, grantees, holders, leaves_namespaces, may_be_refused, owners};
+use super::concerned::{
+    Question, grantees, has_open_namespace, holders, leaves_namespaces, may_be_refused, owners,
+};
 #[cfg(feature = "git")]
 use super::files::Store;
 use super::files::{DiskStore, FileContent, read_all};
@@ -190,6 +192,10 @@ fn read_concerned(
     };
 
     if may_be_refused(&session) {
+        return Ok(None);
+    }
+
+    if matches!(question, Question::Grants { .. }) && has_open_namespace(&session) {
         return Ok(None);
     }
 

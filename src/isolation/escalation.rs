@@ -8,11 +8,12 @@
 
 mod doubts;
 mod held;
+mod nodes;
 mod people;
 mod powers;
 mod ways;
 
-pub use doubts::{Doubt, doubts};
+pub use doubts::{Doubt, DoubtKind, doubts};
 pub use held::HeldGrants;
 pub use powers::Powers;
 pub use ways::{CertificatePowers, Directory, Target, Way, certified, ways};

@@ -8,7 +8,7 @@
 use super::Step;
 use super::capability::system_group;
 use super::escalation::{
-    CertificatePowers, Directory, HeldGrants, Target, certified, doubts, ways,
+    CertificatePowers, Directory, DoubtKind, HeldGrants, Target, certified, doubts, ways,
 };
 use super::question::{
     AccessChain, AccessQuestion, MAX_REASONS, allowed, granted, undefined_elsewhere,
@@ -216,7 +216,7 @@ impl<'a, 'q> Graph<'a, 'q> {
         let doubts = doubts(self.directory.powers(), subject, grants).into_iter();
         steps.extend(
             doubts
-                .filter(|doubt| doubt.is_shown)
+                .filter(|doubt| doubt.kind == DoubtKind::Shown)
                 .map(|doubt| doubt.step),
         );
         steps.truncate(MAX_REASONS);

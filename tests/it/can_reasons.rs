@@ -128,7 +128,8 @@ fn with_rules(of_cluster: bool, rules: &[&str], more: &str) -> Sandbox {
     for name in ["alpha", "beta"] {
         let _ = write!(
             text,
-            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n\
+            "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  labels: \
+             {{pod-security.kubernetes.io/enforce: restricted}}\n---\n\
              apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: own, namespace: {name}}}\n---\n"
         );
     }
@@ -342,7 +343,8 @@ fn admins(group: &str) -> String {
 
 #[test]
 fn every_namespace_has_a_default_account() {
-    let infra = "apiVersion: v1\nkind: Namespace\nmetadata: {name: infra}\n---\n\
+    let infra = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: infra\n  labels: \
+                 {pod-security.kubernetes.io/enforce: restricted}\n---\n\
                  apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\n\
                  metadata: {name: eve, namespace: infra}\n\
                  roleRef: {kind: ClusterRole, name: edit, apiGroup: rbac.authorization.k8s.io}\n\

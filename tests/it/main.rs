@@ -47,6 +47,7 @@ mod manifests;
 mod matrix_and_threats;
 mod mermaid;
 mod monotone;
+mod nodes;
 mod other_kinds;
 mod output;
 mod pairs;

@@ -14,7 +14,9 @@ pub use device_admin_access::DEVICE_ADMIN_ACCESS;
 pub use floor_writable::FLOOR_WRITABLE;
 pub use frozen_floor::FROZEN_FLOOR;
 pub use idle_policy::IDLE_POLICY;
-pub use pod_security::{POD_SECURITY_NOT_ENFORCED, refused};
+pub use pod_security::{
+    NodePods, POD_SECURITY_NOT_ENFORCED, Shown, makes_pods, node_pods, refused,
+};
 pub use privileged_workload::PRIVILEGED_WORKLOAD;
 pub use tenant_hook::TENANT_HOOK;
 

@@ -2,7 +2,7 @@ use super::tamper::PolicyVerdict;
 use super::{Findings, own_grants, pods, rests_on};
 use crate::diagnostic::rule;
 use crate::graph::pod_security::PodSecurityConfiguration;
-use crate::graph::rbac::{Binding, Role, Subject};
+use crate::graph::rbac::{Binding, PolicyRule, Role, Subject};
 use crate::graph::{Cluster, NamespaceNode, Owner, TenantNode};
 use crate::isolation::capability::{APPLY_BY_FLUX, CREATE_PODS, Capability, Effect, Permission};
 use crate::isolation::{Finding, namespace_span};
@@ -82,10 +82,7 @@ fn exempting<'a>(
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut creators: BTreeMap<&Text, Vec<Creator<'_>>> = BTreeMap::new();
     for (_, binding, role, subjects) in own_grants(cluster) {
-        let makes_pods = MAKE_PODS
-            .iter()
-            .any(|capability| capability.given_by(&role.rules).is_some());
-        if makes_pods {
+        if makes_pods(&role.rules) {
             let creators = creators.entry(&binding.id.namespace).or_default();
             creators.extend(subjects.into_iter().map(|subject| Creator {
                 binding,
@@ -102,19 +99,23 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Some(creators) = creators.get(&namespace.name) else {
             continue;
         };
-        let Some(gap) = gap(cluster, namespace, creators) else {
+        let subjects = creators.iter().map(|creator| creator.subject);
+        let Some(gap) = gap(cluster, namespace, subjects) else {
             continue;
         };
-        if let Some((creator, verdict)) = worst(cluster, namespace, &gap.creators, out) {
+        let mut creators = creators.clone();
+        creators.retain(|creator| gap.covers(creator.subject));
+        if let Some((creator, verdict)) = worst(cluster, namespace, &creators, out) {
             let tenant = &cluster.tenants[tenant as usize];
             out.push(finding(namespace, tenant, &gap, creator, verdict));
         }
     }
 }
 
-/// Why Pod Security keeps some creators from no pod that asks for its node.
+/// Why Pod Security keeps some subjects from no pod that asks for its node.
 struct Gap<'a> {
-    creators: Vec<Creator<'a>>,
+    /// The users whom it keeps from none; `None` if it keeps nobody from one.
+    users: Option<&'a [Text]>,
     /// What holds for the namespace, as a predicate.
     predicate: String,
     /// The place of the setting; `None` if only the namespace has a place.
@@ -124,15 +125,33 @@ struct Gap<'a> {
     is_sure: bool,
 }
 
+impl Gap<'_> {
+    fn covers(&self, subject: &Subject) -> bool {
+        self.users.is_none_or(|users| is_one_of(users, subject))
+    }
+}
+
+/// Whether a subject has one of some usernames.
+fn is_one_of(users: &[Text], subject: &Subject) -> bool {
+    let username = match subject {
+        Subject::User(name) => name.to_string(),
+        Subject::ServiceAccount(namespace, name) => {
+            format!("system:serviceaccount:{namespace}:{name}")
+        }
+        Subject::Group(_) => return false,
+    };
+    users.iter().any(|name| name.as_str() == username)
+}
+
 fn gap<'a>(
-    cluster: &Cluster,
+    cluster: &'a Cluster,
     namespace: &NamespaceNode,
-    creators: &[Creator<'a>],
+    subjects: impl Iterator<Item = &'a Subject>,
 ) -> Option<Gap<'a>> {
     let name = &namespace.name;
     if let Some(configuration) = exempting(cluster, namespace) {
         return Some(Gap {
-            creators: creators.to_vec(),
+            users: None,
             predicate: "is exempt from Pod Security".to_owned(),
             span: Some(configuration.span),
             fix: format!("remove `{name}` from exemptions.namespaces"),
@@ -140,10 +159,10 @@ fn gap<'a>(
         });
     }
     if refuses_privileged(cluster, namespace) {
-        return exemption(cluster, creators);
+        return exemption(cluster, subjects);
     }
     Some(Gap {
-        creators: creators.to_vec(),
+        users: None,
         predicate: match namespace.labels.get(ENFORCE_LABEL) {
             None => "enforces no Pod Security level".to_owned(),
             Some(level) => format!("enforces the Pod Security level `{level}`"),
@@ -154,30 +173,20 @@ fn gap<'a>(
     })
 }
 
-/// The exemption of users or runtime classes by which some creators have no level to keep.
-fn exemption<'a>(cluster: &Cluster, creators: &[Creator<'a>]) -> Option<Gap<'a>> {
+/// The exemption of users or runtime classes by which some subjects have no level to keep.
+fn exemption<'a>(
+    cluster: &'a Cluster,
+    subjects: impl Iterator<Item = &'a Subject>,
+) -> Option<Gap<'a>> {
+    let subjects: Vec<&Subject> = subjects.collect();
     for configuration in &cluster.facts.pod_security {
-        let is_exempt = |creator: &&Creator<'_>| {
-            let username = match creator.subject {
-                Subject::User(name) => name.to_string(),
-                Subject::ServiceAccount(namespace, name) => {
-                    format!("system:serviceaccount:{namespace}:{name}")
-                }
-                Subject::Group(_) => return false,
-            };
-            configuration
-                .usernames
-                .iter()
-                .any(|name| name.as_str() == username)
-        };
-        let exempt: Vec<Creator<'_>> = creators.iter().filter(is_exempt).copied().collect();
-        if let Some(first) = exempt.first() {
+        let users = &configuration.usernames[..];
+        if let Some(first) = subjects.iter().find(|subject| is_one_of(users, subject)) {
             return Some(Gap {
                 predicate: format!(
-                    "enforces no Pod Security level for {}, which its configuration exempts",
-                    first.subject
+                    "enforces no Pod Security level for {first}, which its configuration exempts"
                 ),
-                creators: exempt,
+                users: Some(users),
                 span: Some(configuration.span),
                 fix: "remove it from exemptions.usernames".to_owned(),
                 is_sure: true,
@@ -185,7 +194,7 @@ fn exemption<'a>(cluster: &Cluster, creators: &[Creator<'a>]) -> Option<Gap<'a>>
         }
         if let Some(class) = configuration.runtime_classes.first() {
             return Some(Gap {
-                creators: creators.to_vec(),
+                users: None,
                 predicate: format!(
                     "enforces no Pod Security level for pods of the runtime class `{class}`, which \
                      its configuration exempts"
@@ -197,6 +206,73 @@ fn exemption<'a>(cluster: &Cluster, creators: &[Creator<'a>]) -> Option<Gap<'a>>
         }
     }
     None
+}
+
+/// What a subject gets by pods of a namespace that control their node.
+#[derive(Clone, Debug)]
+pub struct NodePods {
+    /// What it does, as a predicate that follows the subject.
+    pub what: String,
+    /// How much of it the inputs show.
+    pub shown: Shown,
+}
+
+/// How much the inputs show of a way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// That it is open.
+    Open,
+    /// That there is one, and not whether it is open.
+    Undecided,
+    /// Nothing: the labels of the namespace are not among them.
+    Nothing,
+}
+
+/// Whether some rules let one make pods in a namespace.
+pub fn makes_pods(rules: &[PolicyRule]) -> bool {
+    let mut ways = MAKE_PODS.iter();
+    ways.any(|capability| capability.given_by(rules).is_some())
+}
+
+/// What a subject that makes pods in a namespace gets by one that controls its node; `None` if Pod
+/// Security or an admission policy denies each.
+pub fn node_pods(
+    cluster: &Cluster,
+    namespace: &NamespaceNode,
+    subject: &Subject,
+    rules: &[PolicyRule],
+) -> Option<NodePods> {
+    let gap = gap(cluster, namespace, std::iter::once(subject))?;
+    let pods = format!("runs privileged pods in `{}`", namespace.name);
+    if namespace.origin.is_none() && gap.span.is_none() {
+        return Some(NodePods {
+            what: format!("{pods}, if it enforces no Pod Security level: no input has its labels"),
+            shown: Shown::Nothing,
+        });
+    }
+
+    let shown = match gap.is_sure {
+        true => Shown::Open,
+        false => Shown::Undecided,
+    };
+    let what = format!("{pods}, which {}", gap.predicate);
+    if !cluster.has_denying_policies() {
+        return Some(NodePods { what, shown });
+    }
+    match pods::verdict(cluster, &namespace.name, subject, rules) {
+        PolicyVerdict::Denied(_) => None,
+        PolicyVerdict::Open(_) => Some(NodePods {
+            what: format!("{what}, and no admission policy denies it"),
+            shown,
+        }),
+        PolicyVerdict::Unknown(undecided) => Some(NodePods {
+            what: format!(
+                "{what}: whether ValidatingAdmissionPolicy `{}` denies it is not known",
+                undecided.policy
+            ),
+            shown: Shown::Undecided,
+        }),
+    }
 }
 
 /// A subject of a tenant that may create pods, and the binding that lets it.

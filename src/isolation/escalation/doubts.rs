@@ -2,11 +2,13 @@
 //! clouds give, and webhooks that pods of a namespace answer.
 
 use super::held::{HeldGrants, HeldRule, Level, Reach};
+use super::nodes::{NodeWay, node_ways};
 use super::powers::{ARGO_CD_ACCOUNT, Powers, acts_as_administrator};
 use crate::graph::Cluster;
 use crate::graph::facts::SecretStore;
 use crate::graph::identity::Lender;
 use crate::graph::rbac::{PolicyRule, Subject};
+use crate::isolation::admission::Shown;
 use crate::isolation::capability::{BECOME_ACCOUNT, Effect, Permission, TAKEOVER, giving};
 use crate::isolation::operators::{OperatorKind, OperatorState, writes_every_kind, written};
 use crate::isolation::{Step, at};
@@ -17,9 +19,19 @@ use std::collections::BTreeSet;
 pub struct Doubt {
     /// What is done, and the condition.
     pub step: Step,
-    /// Whether the inputs show the way open, and only do not say how far it leads. Else it is open
-    /// only if an assumption does not hold.
-    pub is_shown: bool,
+    /// How much of it the inputs show.
+    pub kind: DoubtKind,
+}
+
+/// How much the inputs show of a way that they do not settle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DoubtKind {
+    /// That it is open, and not how far it leads.
+    Shown,
+    /// Only that it is open if an operator is.
+    IfOperator,
+    /// That it leads to a node, whose rights no role says.
+    OfNode,
 }
 
 /// Creates objects that fetch from a store of secrets.
@@ -41,9 +53,27 @@ pub fn doubts(powers: &Powers<'_>, subject: &Subject, grants: &HeldGrants<'_>) -
         all.extend(by_hooks(cluster, grants, &level));
         all.extend(by_stores(cluster, grants, &level));
     }
+    all.extend(by_own_pods(cluster, subject, grants));
     let mut seen = BTreeSet::new();
     all.retain(|doubt| seen.insert(doubt.step.text.clone()));
     all
+}
+
+/// By pods that control their node: what the node's kubelet may read, no role says.
+fn by_own_pods(cluster: &Cluster, subject: &Subject, grants: &HeldGrants<'_>) -> Vec<Doubt> {
+    let ways = node_ways(cluster, subject, grants).into_iter();
+    let doubt = |way: NodeWay| {
+        let (what, kind) = match way.pods.shown {
+            Shown::Undecided => (way.pods.what, DoubtKind::Shown),
+            Shown::Open | Shown::Nothing => {
+                let node = "and so reads what its node holds: Secrets and volumes of other pods";
+                (format!("{}, {node}", way.pods.what), DoubtKind::OfNode)
+            }
+        };
+        let step = grants.all[way.grant].how(&what).pop()?;
+        Some(Doubt { step, kind })
+    };
+    ways.filter_map(doubt).collect()
 }
 
 /// By rights of the whole cluster that show or move what others run, without an identity of theirs.
@@ -67,7 +97,7 @@ fn by_takeover(grants: &HeldGrants<'_>, level: &Level<'_>) -> Vec<Doubt> {
             let step = grants.all[held.grant].how(&what).pop()?;
             Some(Doubt {
                 step,
-                is_shown: true,
+                kind: DoubtKind::Shown,
             })
         })
         .collect()
@@ -80,8 +110,7 @@ fn by_operators(powers: &Powers<'_>, grants: &HeldGrants<'_>, level: &Level<'_>)
         let rules = std::slice::from_ref(held.rule);
         let is_wild = writes_every_kind(rules);
         let grant = &grants.all[held.grant];
-        let doubt =
-            |what: &str, is_shown| grant.how(what).pop().map(|step| Doubt { step, is_shown });
+        let doubt = |what: &str, kind| grant.how(what).pop().map(|step| Doubt { step, kind });
 
         let rows = written(rules, is_wild).into_iter();
         for (row, resources, _) in rows.filter(|(row, ..)| acts_on_the_api(row)) {
@@ -94,7 +123,7 @@ fn by_operators(powers: &Powers<'_>, grants: &HeldGrants<'_>, level: &Level<'_>)
                         "may write {resources} ({}), and {} {}: {shown}",
                         row.group, row.operator, row.gains
                     );
-                    all.extend(doubt(&what, true));
+                    all.extend(doubt(&what, DoubtKind::Shown));
                     continue;
                 }
                 OperatorState::Closed => continue,
@@ -104,11 +133,11 @@ fn by_operators(powers: &Powers<'_>, grants: &HeldGrants<'_>, level: &Level<'_>)
                     row.group, row.operator, row.gains, row.closed_by
                 ),
             };
-            all.extend(doubt(&what, false));
+            all.extend(doubt(&what, DoubtKind::IfOperator));
         }
         if is_wild {
             let what = "may write every kind, and so has what an open operator does with its kinds";
-            all.extend(doubt(what, false));
+            all.extend(doubt(what, DoubtKind::IfOperator));
         }
     }
     all
@@ -128,7 +157,7 @@ fn by_access(powers: &Powers<'_>, subject: &Subject) -> Vec<Doubt> {
             );
             Doubt {
                 step: Step::new(at(membership.span, membership.origin), text),
-                is_shown: true,
+                kind: DoubtKind::Shown,
             }
         })
         .collect();
@@ -144,7 +173,7 @@ fn by_access(powers: &Powers<'_>, subject: &Subject) -> Vec<Doubt> {
             let text = format!("Argo CD applies as {subject}, whose rights no input holds");
             Doubt {
                 step: Step::new(at(policy.span, policy.origin), text),
-                is_shown: true,
+                kind: DoubtKind::Shown,
             }
         }));
     }
@@ -173,7 +202,7 @@ fn by_hooks(cluster: &Cluster, grants: &HeldGrants<'_>, level: &Level<'_>) -> Ve
         let step = grants.all[held.grant].how(&what).pop()?;
         Some(Doubt {
             step,
-            is_shown: true,
+            kind: DoubtKind::Shown,
         })
     })
     .collect()
@@ -207,7 +236,10 @@ fn by_stores(cluster: &Cluster, grants: &HeldGrants<'_>, level: &Level<'_>) -> V
             let mut own = borrowed.filter(|one| one.id == store.id);
             Some(Doubt {
                 step,
-                is_shown: own.any(|one| matches!(one.lender, Lender::ServiceAccount(..))),
+                kind: match own.any(|one| matches!(one.lender, Lender::ServiceAccount(..))) {
+                    true => DoubtKind::Shown,
+                    false => DoubtKind::IfOperator,
+                },
             })
         })
         .collect()

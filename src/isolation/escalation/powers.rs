@@ -6,10 +6,13 @@
 //! kubernetes.io/docs/concepts/security/rbac-good-practices.
 
 use super::held::{HeldGrants, HeldRule, Level, Reach};
+use super::nodes::node_ways;
 use super::people::{Members, members};
 use crate::graph::gitops::{Applier, Reference, SourceRef};
+use crate::graph::pod_security::PodSecurityConfiguration;
 use crate::graph::rbac::{PolicyRule, Subject};
 use crate::graph::{Cluster, MASTERS};
+use crate::isolation::admission::Shown;
 use crate::isolation::capability::{CREATE_PODS, Capability, Permission, WRITE};
 use crate::isolation::operators::{
     OPERATOR_KINDS, OperatorKind, OperatorState, OperatorStates, writes_every_kind,
@@ -140,7 +143,19 @@ impl<'a> Powers<'a> {
                 .iter()
                 .any(|(one, _)| one.id.namespace != *home)
         };
+        let exempts = |configuration: &PodSecurityConfiguration| {
+            let PodSecurityConfiguration {
+                namespaces,
+                usernames,
+                runtime_classes,
+                ..
+            } = configuration;
+            ![namespaces, usernames, runtime_classes]
+                .iter()
+                .all(|names| names.is_empty())
+        };
         !self.cluster.facts.hooks.is_empty()
+            || self.cluster.facts.pod_security.iter().any(exempts)
             || OPERATOR_KINDS.iter().any(is_open)
             || self.sources.values().flatten().any(elsewhere)
     }
@@ -162,7 +177,7 @@ impl<'a> Powers<'a> {
     }
 
     /// The powers that some grants give.
-    pub fn of(&self, grants: &HeldGrants<'_>) -> Vec<Power> {
+    pub fn of(&self, subject: &Subject, grants: &HeldGrants<'_>) -> Vec<Power> {
         let levels = grants.levels();
         let mut all = Vec::new();
         for level in &levels {
@@ -177,6 +192,7 @@ impl<'a> Powers<'a> {
             by_nodes(cluster, &levels, &mut all);
         }
         by_relabelling(&levels, &mut all);
+        by_own_pods(self.cluster, subject, grants, &mut all);
         let mut seen = BTreeSet::new();
         all.retain(|power| seen.insert(power.whom.clone()));
         all
@@ -359,6 +375,22 @@ fn by_nodes(cluster: &Level<'_>, levels: &[Level<'_>], all: &mut Vec<Power>) {
             "mounts folders of nodes with the tokens of their pods (persistentvolumes)",
         );
     }
+}
+
+/// By pods in a namespace where nothing keeps them from their node.
+fn by_own_pods(
+    cluster: &Cluster,
+    subject: &Subject,
+    grants: &HeldGrants<'_>,
+    all: &mut Vec<Power>,
+) {
+    let ways = node_ways(cluster, subject, grants).into_iter();
+    let mut open = ways.filter(|way| way.pods.shown == Shown::Open);
+    all.extend(open.next().map(|way| Power {
+        grant: way.grant,
+        whom: Whom::PodAccounts,
+        what: way.pods.what,
+    }));
 }
 
 /// By a namespace that one may relabel and run pods in. A request about a Namespace is in that

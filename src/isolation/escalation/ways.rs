@@ -317,7 +317,7 @@ pub fn ways<'g, 'a>(
         ways.read_tokens(&level);
         ways.impersonate(&level);
     }
-    for power in directory.powers.of(grants) {
+    for power in directory.powers.of(subject, grants) {
         let target = match power.whom {
             Whom::Accounts => Target::Accounts,
             Whom::PodAccounts => Target::PodAccounts,

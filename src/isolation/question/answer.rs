@@ -6,7 +6,7 @@ use crate::diagnostic::Diagnostic;
 use crate::graph::builtin::is_kubernetes_own;
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, InputKind};
-use crate::isolation::escalation::{Directory, Doubt, Identities, Target, doubts};
+use crate::isolation::escalation::{Directory, Doubt, DoubtKind, Identities, Target, doubts};
 use crate::isolation::{MAX_NAMES, Step};
 use crate::value::Text;
 use std::collections::BTreeMap;
@@ -119,14 +119,17 @@ impl Open {
                 open.questions.extend(identity.steps.clone());
                 open.questions.extend(undefined);
             }
-            for Doubt { step, is_shown } in doubts(directory.powers(), &identity.subject, &grants) {
-                match is_shown {
-                    true => {
+            for Doubt { step, kind } in doubts(directory.powers(), &identity.subject, &grants) {
+                let rests_on = match kind {
+                    DoubtKind::Shown => {
                         open.questions.extend(identity.steps.clone());
                         open.questions.push(step);
+                        continue;
                     }
-                    false => open.conditions.push(conditional(step)),
-                }
+                    DoubtKind::IfOperator => "operators",
+                    DoubtKind::OfNode => "nodes",
+                };
+                open.conditions.push(conditional(rests_on, step));
             }
             identities.follow(&identity, &grants);
         }
@@ -180,9 +183,9 @@ fn account_that_may(
 }
 
 /// Says of a way that the answer rests on it.
-fn conditional(step: Step) -> Step {
+fn conditional(rests_on: &str, step: Step) -> Step {
     Step {
-        text: format!("this rests on operators: {}", step.text),
+        text: format!("this rests on {rests_on}: {}", step.text),
         ..step
     }
 }
