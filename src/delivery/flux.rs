@@ -12,7 +12,6 @@ use crate::document::Node;
 use crate::kube::ObjectId;
 use crate::kube::names::OWNER_LABEL;
 use crate::spec::fleet::{Artifacts, ClusterSpec, Flux, FluxSourceKind};
-use crate::spec::leaf::Line;
 use crate::spec::tenant::{
     BucketSource, GitSource, HelmSource, OciSource, SecretHolder, SyncSpec, VerifySpec,
 };
@@ -287,19 +286,19 @@ fn secret(holder: &SecretHolder) -> Value {
 }
 
 /// The first of the fields of a `ref` that is stated.
-fn reference(stated: &[(&'static str, &Option<Line>)], default: Value) -> Value {
+fn reference(stated: &[(&'static str, Option<&str>)], default: Value) -> Value {
     stated
         .iter()
-        .find_map(|(key, value)| Some(map! { key => value.as_ref()?.as_str() }))
+        .find_map(|(key, value)| Some(map! { key => (*value)? }))
         .unwrap_or(default)
 }
 
 fn git(source: &GitSource) -> Value {
     let stated = [
-        ("tag", &source.tag),
-        ("semver", &source.semver),
-        ("commit", &source.commit),
-        ("branch", &source.branch),
+        ("tag", source.tag.as_deref()),
+        ("semver", source.semver.as_deref()),
+        ("commit", source.commit.as_deref()),
+        ("branch", source.branch.as_deref()),
     ];
     let reference = reference(&stated, map! { "branch" => "main" });
     map! { "url" => source.url.as_str(), "ref" => reference }
@@ -307,9 +306,9 @@ fn git(source: &GitSource) -> Value {
 
 fn oci(source: &OciSource) -> Value {
     let stated = [
-        ("tag", &source.tag),
-        ("semver", &source.semver),
-        ("digest", &source.digest),
+        ("tag", source.tag.as_deref()),
+        ("semver", source.semver.as_deref()),
+        ("digest", source.digest.as_deref()),
     ];
     let reference = reference(&stated, map! { "tag" => "latest" });
     map! { "url" => source.url.as_str(), "ref" => reference }

@@ -4,7 +4,9 @@
 //! same check, so a value that passed the one converts into the other.
 
 use super::duration::{self, DurationError};
+use super::source_names::{self, address, oci_prefix};
 use crate::kube::names::is_administrators;
+use crate::kube::validation::names::{is_lower_or_digit, qualified_name};
 use crate::plain::disguise;
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -159,6 +161,20 @@ leaves! {
     OciPrefix, "oci-prefix", "an oci:// address without a tag", oci_prefix;
     /// An `https://` or `oci://` address of a Helm repository.
     HelmUrl, "helm-url", "an https:// or oci:// address", |text| address(text, &["https", "oci"]);
+    /// A branch or tag of Git.
+    GitRef, "git-ref", "a branch or tag of Git", source_names::git_ref;
+    /// The hash of a commit.
+    GitCommit, "git-commit", "the hash of a commit", source_names::git_commit;
+    /// A range of versions, as Flux and Helm take it.
+    VersionRange, "version-range", "a range of versions", source_names::version_range;
+    /// A tag of an OCI artifact.
+    OciTag, "oci-tag", "a tag of an OCI artifact", source_names::oci_tag;
+    /// A digest of an OCI artifact.
+    OciDigest, "oci-digest", "a digest of an OCI artifact", source_names::oci_digest;
+    /// A name of a Helm chart.
+    ChartName, "chart-name", "a name of a chart", source_names::chart;
+    /// A name of a bucket.
+    BucketName, "bucket-name", "a name of a bucket", source_names::bucket;
     /// A Kubernetes minor version.
     Minor, "kubernetes-minor", "a Kubernetes minor version", minor;
     /// A requirement on this program's version.
@@ -195,11 +211,6 @@ leaves! {
 pub fn reason(format: &str, text: &str) -> Option<(&'static str, String)> {
     let format = FORMATS.iter().find(|known| known.name == format)?;
     Some((format.what, (format.check)(text).err()?))
-}
-
-/// Whether a character is one of a-z and 0-9.
-const fn is_lower_or_digit(c: char) -> bool {
-    c.is_ascii_lowercase() || c.is_ascii_digit()
 }
 
 fn dns_label(text: &str) -> Result<(), String> {
@@ -341,66 +352,6 @@ pub fn seconds(duration: &Duration) -> f64 {
     duration::parse(duration).map_or(0.0, |nanos| nanos as f64 / 1e9)
 }
 
-/// Whether a text is an address with a password in it.
-pub fn holds_password(text: &str) -> bool {
-    url::Url::parse(text).is_ok_and(|parsed| parsed.password().is_some())
-}
-
-fn address(text: &str, schemes: &[&str]) -> Result<(), String> {
-    if let Some((user_host, path)) = text.split_once(':')
-        && user_host.contains('@')
-        && !user_host.contains('/')
-        && schemes.contains(&"ssh")
-    {
-        return Err(format!("write it as ssh://{user_host}/{path}"));
-    }
-
-    let wanted = || format!("write it as {}://HOST/PATH", schemes[0]);
-    let parsed = url::Url::parse(text).map_err(|_| wanted())?;
-    if !schemes.contains(&parsed.scheme()) {
-        return Err(format!("it starts with {}://", parsed.scheme()));
-    }
-    if parsed.host_str().is_none_or(str::is_empty) {
-        return Err("it names no host".into());
-    }
-    if parsed.password().is_some() {
-        return Err("it holds a password; use auth.secretRef".into());
-    }
-
-    if text
-        .chars()
-        .any(|character| character.is_whitespace() || character.is_control())
-    {
-        Err("it holds white space".into())
-    } else {
-        Ok(())
-    }
-}
-
-/// Source: the OCI distribution specification, `name` of a repository.
-fn oci_prefix(text: &str) -> Result<(), String> {
-    address(text, &["oci"])?;
-    let (host, path) = text["oci://".len()..]
-        .split_once('/')
-        .unwrap_or((&text["oci://".len()..], ""));
-    if host.contains('@') {
-        return Err("it names a user; use secretRef".into());
-    }
-    let part = |part: &str| {
-        part.starts_with(is_lower_or_digit)
-            && part.ends_with(is_lower_or_digit)
-            && part
-                .chars()
-                .all(|character| is_lower_or_digit(character) || "._-".contains(character))
-    };
-
-    match path.trim_end_matches('/') {
-        "" => Ok(()),
-        path if path.split('/').all(part) => Ok(()),
-        _ => Err("write it as oci://HOST/PATH, in lower case, without a tag".into()),
-    }
-}
-
 fn minor(text: &str) -> Result<(), String> {
     let ok = text.split_once('.').is_some_and(|(major, minor)| {
         major == "1"
@@ -515,6 +466,9 @@ fn quota_key(text: &str) -> Result<(), String> {
     ];
     if KNOWN.contains(&text) {
         return Ok(());
+    }
+    if let Err(reason) = qualified_name(text) {
+        return Err(format!("it {reason}"));
     }
     if let Some(resource) = text.strip_prefix("count/") {
         return dns_subdomain(resource);

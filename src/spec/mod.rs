@@ -15,6 +15,7 @@ pub mod schema;
 mod schema_faults;
 mod schema_types;
 mod shapes;
+mod source_names;
 pub mod tenant;
 
 pub use check::{

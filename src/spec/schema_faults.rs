@@ -2,8 +2,8 @@
 
 use super::check::{INVALID_VALUE, MISSING_FIELD, NULL, UNKNOWN_FIELD, WRONG_TYPE, shorten};
 use super::did_you_mean_or;
-use super::leaf::holds_password;
 use super::schema::{Checker, format_reason};
+use super::source_names::holds_password;
 use crate::diagnostic::Diagnostic;
 use crate::document::{AMBIGUOUS_SCALAR, Node, NodeValue};
 use crate::source::Span;

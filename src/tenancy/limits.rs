@@ -1,12 +1,14 @@
 //! The defaults and bounds that a namespace sets for its containers.
 
 use crate::diagnostic::{Diagnostic, rule};
-use crate::document::Spanned;
+use crate::document::{Node, Spanned};
 use crate::kube::Quantity;
+use crate::kube::validation::{Refusal, check_container_limits};
 use crate::source::Span;
 use crate::spec::INVALID_VALUE;
 use crate::spec::tenant::{Limits, Resources};
 use crate::value::{Entry, Text, Value};
+use std::sync::Arc;
 
 rule! {
     /// A quota limits a resource that containers get no default for.
@@ -250,8 +252,38 @@ fn amount<'a>(part: &'a Option<Resources>, resource: &str) -> Option<&'a Spanned
         .map(|(_, amount)| amount)
 }
 
+/// The item of a LimitRange, and what is wrong with it.
+#[derive(Clone, Debug, Default)]
+pub struct LimitItem {
+    /// The item; `None` if no limits are set.
+    pub value: Option<Value>,
+    /// Why the API server refuses it.
+    refusal: Option<Arc<Refusal>>,
+}
+
+impl LimitItem {
+    /// The item of some limits, which stand at `node`.
+    pub fn new(limits: Option<&Limits>, node: Option<&Node>) -> Self {
+        Self {
+            value: limits.and_then(item),
+            refusal: node.and_then(check_container_limits).map(Arc::from),
+        }
+    }
+
+    /// The finding that the API server refuses it. `span` stands for a place that is not known.
+    pub fn refused(&self, span: Span) -> Option<Diagnostic> {
+        let refusal = self.refusal.as_ref()?;
+        let message = format!(
+            "the API server refuses the LimitRange: limits.{} {}",
+            refusal.field, refusal.reason
+        );
+        let finding = Diagnostic::new(&INCONSISTENT, refusal.span.unwrap_or(span), message);
+        Some(finding.fix(format!("mend limits.{}", refusal.field)))
+    }
+}
+
 /// The one item of a LimitRange. `None` if no limits are set.
-pub fn item(limits: &Limits) -> Option<Value> {
+fn item(limits: &Limits) -> Option<Value> {
     let parts = [
         ("default", &limits.default),
         ("defaultRequest", &limits.default_request),

@@ -1,6 +1,6 @@
 //! The namespaces of a tenant on a cluster: their names, metadata and floor.
 
-use super::limits::CountedResource;
+use super::limits::{CountedResource, LimitItem};
 use super::merge::{merge, pick};
 use super::model::{LimitsObject, NetworkPolicies, QuotaObject, TenantNamespace};
 use super::pod_security::NamespaceSecurity;
@@ -54,16 +54,15 @@ pub(super) struct ClusterSettings<'a, 'w> {
 #[derive(Clone)]
 struct NamespaceSettings {
     spec: Arc<TenantSpec>,
-    /// The item of the LimitRange.
-    limit_item: Option<Value>,
+    limits: LimitItem,
     network: Arc<spec::Network>,
 }
 
 impl NamespaceSettings {
-    fn new(spec: Arc<TenantSpec>, limit_item: Option<Value>) -> Self {
+    fn new(spec: Arc<TenantSpec>, limits: LimitItem) -> Self {
         Self {
             network: Arc::new(spec.network.clone().unwrap_or_default()),
-            limit_item,
+            limits,
             spec,
         }
     }
@@ -93,8 +92,8 @@ impl RenderedFloor {
     }
 }
 
-fn limit_item(spec: &TenantSpec) -> Option<Value> {
-    spec.limits.as_ref().and_then(limits::item)
+fn limit_item(spec: &TenantSpec, tree: &Node) -> LimitItem {
+    LimitItem::new(spec.limits.as_ref(), tree.get("limits"))
 }
 
 fn report_missing(draft: &TenantDraft<'_, '_>, out: &mut Vec<Diagnostic>) {
@@ -153,14 +152,12 @@ impl ClusterSettings<'_, '_> {
     fn shared_settings(&self) -> NamespaceSettings {
         let has_profile_limits =
             self.overrides.is_none() && self.draft.doc.spec.get("limits").is_none();
-        let limit_item = match has_profile_limits {
-            true => {
-                let of_profile = &self.draft.profile.limits;
-                of_profile.get_or_init(|| limit_item(self.spec)).clone()
-            }
-            false => limit_item(self.spec),
+        let item = || limit_item(self.spec, self.tree);
+        let limits = match has_profile_limits {
+            true => self.draft.profile.limits.get_or_init(item).clone(),
+            false => item(),
         };
-        NamespaceSettings::new(Arc::clone(self.spec), limit_item)
+        NamespaceSettings::new(Arc::clone(self.spec), limits)
     }
 
     /// The settings of a namespace. `None` if the merged tree has another type, which the check of
@@ -175,8 +172,8 @@ impl ClusterSettings<'_, '_> {
             tree = merge(&tree, &pick(overrides, &SHARED));
         }
         let own: TenantSpec = deserialize(&tree).ok()?;
-        let limit_item = limit_item(&own);
-        Some(NamespaceSettings::new(Arc::new(own), limit_item))
+        let limits = limit_item(&own, &tree);
+        Some(NamespaceSettings::new(Arc::new(own), limits))
     }
 
     fn check_ceiling(
@@ -223,6 +220,7 @@ impl ClusterSettings<'_, '_> {
         self.require_floor_waivers(&name, floor, out);
 
         let rendered = RenderedFloor::new(floor, self.is_plain());
+        let before = out.len();
         if rendered.quota && rendered.limits {
             let no_limits = spec::Limits::default();
             let limits = settings.spec.limits.as_ref().unwrap_or(&no_limits);
@@ -235,6 +233,9 @@ impl ClusterSettings<'_, '_> {
                 })
                 .collect();
             limits::check(limits, &counted, &name, out);
+        }
+        if rendered.limits && out.len() == before {
+            out.extend(settings.limits.refused(declared.name.span));
         }
 
         let names = declared.names.as_ref();
@@ -253,7 +254,8 @@ impl ClusterSettings<'_, '_> {
                 hard,
             }),
             limits: settings
-                .limit_item
+                .limits
+                .value
                 .clone()
                 .filter(|_| rendered.limits)
                 .map(|item| LimitsObject {

@@ -1,6 +1,7 @@
 //! Profiles: their chain, what they enforce, and how high a tenant may go.
 
 use super::claims::host_contains;
+use super::limits::LimitItem;
 use super::merge::merge;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{Node, NodeValue, Spanned, deserialize};
@@ -9,7 +10,6 @@ use crate::spec::leaf::{FieldPath, Name};
 use crate::spec::schema::{self, DocumentKind};
 use crate::spec::tenant::{Resources, TenantSpec};
 use crate::spec::{ProfileDoc, did_you_mean_or, one_of_these};
-use crate::value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -48,8 +48,8 @@ pub struct Profile {
     pub enforced: Vec<Spanned<FieldPath>>,
     /// Ceilings, of the whole chain.
     pub ceilings: Vec<TenantSpec>,
-    /// The LimitRange's item of tenants that say nothing about limits: most do not, and share it.
-    pub limits: OnceLock<Option<value::Value>>,
+    /// The limits of tenants that say nothing about limits: most do not, and share them.
+    pub(super) limits: OnceLock<LimitItem>,
 }
 
 impl Profile {

@@ -33,6 +33,7 @@ mod isolation;
 mod isolation_suite;
 mod kstatus;
 mod layers;
+mod leaves;
 mod live;
 mod live_access;
 mod live_connection;

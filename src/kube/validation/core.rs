@@ -247,6 +247,11 @@ fn limit_item<T: TreeValue>(item: &Field<'_, T>) -> Checked {
         item.require(has_bound, "must have a min or a max of storage")?;
     }
 
+    limit_amounts(item, kind.text())
+}
+
+/// The amounts of an item, by its type.
+pub(super) fn limit_amounts<T: TreeValue>(item: &Field<'_, T>, kind: &str) -> Checked {
     let mut resources: BTreeMap<&str, ()> = BTreeMap::new();
     let parts = [
         "min",
@@ -258,7 +263,7 @@ fn limit_item<T: TreeValue>(item: &Field<'_, T>) -> Checked {
     let fields = parts.map(|key| item.child(key));
     for field in &fields {
         for (name, _) in field.entries() {
-            limit_resource(field, kind.text(), name)?;
+            limit_resource(field, kind, name)?;
             resources.insert(name, ());
         }
     }

@@ -78,6 +78,12 @@ pub fn check<T: TreeValue>(id: &ObjectId, api_version: &str, object: &T) -> Opti
     checked.err().or(unknown)
 }
 
+/// Checks the amounts of a LimitRange's item of the type Container. `None` if the API server takes
+/// them.
+pub fn check_container_limits<T: TreeValue>(item: &T) -> Option<Box<Refusal>> {
+    core::limit_amounts(&Field::root(item), "Container").err()
+}
+
 /// The checks of one kind, beyond the types of its fields and its metadata.
 fn check_kind<T: TreeValue>(id: &ObjectId, root: &Field<'_, T>) -> Checked {
     match (&*id.group, &*id.kind) {

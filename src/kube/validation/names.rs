@@ -6,6 +6,11 @@
 /// A check of a name: what it must be, if it is not.
 type Checked = Result<(), &'static str>;
 
+/// Whether a character is one of a-z and 0-9.
+pub const fn is_lower_or_digit(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit()
+}
+
 fn is_lower(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit()
 }

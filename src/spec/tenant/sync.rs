@@ -2,7 +2,8 @@
 
 use crate::document::Spanned;
 use crate::spec::leaf::{
-    Duration, GitUrl, HelmUrl, Host, Line, Name, ObjectName, OciUrl, RelativePath,
+    BucketName, ChartName, Duration, GitCommit, GitRef, GitUrl, HelmUrl, Host, Line, Name,
+    ObjectName, OciDigest, OciTag, OciUrl, RelativePath, VersionRange,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -144,25 +145,25 @@ pub struct GitSource {
     /// Default: `main`, if none of the four is named.
     /// Renders: `spec.ref.branch`.
     /// Rules: `spec/one-of`.
-    pub branch: Option<Line>,
+    pub branch: Option<GitRef>,
     /// A tag.
     ///
     /// Default: none.
     /// Renders: `spec.ref.tag`.
     /// Rules: `spec/one-of`.
-    pub tag: Option<Line>,
+    pub tag: Option<GitRef>,
     /// A range of versions, of which Flux takes the newest tag.
     ///
     /// Default: none.
     /// Renders: `spec.ref.semver`.
     /// Rules: `spec/one-of`.
-    pub semver: Option<Line>,
+    pub semver: Option<VersionRange>,
     /// A commit.
     ///
     /// Default: none.
     /// Renders: `spec.ref.commit`.
     /// Rules: `spec/one-of`.
-    pub commit: Option<Line>,
+    pub commit: Option<GitCommit>,
 }
 
 /// An OCI artifact. At most one of tag, semver and digest.
@@ -178,19 +179,19 @@ pub struct OciSource {
     /// Default: `latest`, if none of the three is named.
     /// Renders: `spec.ref.tag`.
     /// Rules: `spec/one-of`.
-    pub tag: Option<Line>,
+    pub tag: Option<OciTag>,
     /// A range of versions, of which Flux takes the newest tag.
     ///
     /// Default: none.
     /// Renders: `spec.ref.semver`.
     /// Rules: `spec/one-of`.
-    pub semver: Option<Line>,
+    pub semver: Option<VersionRange>,
     /// A digest.
     ///
     /// Default: none.
     /// Renders: `spec.ref.digest`.
     /// Rules: `spec/one-of`.
-    pub digest: Option<Line>,
+    pub digest: Option<OciDigest>,
 }
 
 /// A Helm chart.
@@ -204,12 +205,12 @@ pub struct HelmSource {
     /// The name of the chart.
     ///
     /// Renders: `spec.chart.spec.chart` of the HelmRelease.
-    pub chart: Line,
+    pub chart: ChartName,
     /// A version of the chart, or a range of versions.
     ///
     /// Default: none; Flux takes the newest.
     /// Renders: `spec.chart.spec.version` of the HelmRelease.
-    pub version: Option<Line>,
+    pub version: Option<VersionRange>,
 }
 
 /// An S3-compatible bucket.
@@ -223,7 +224,7 @@ pub struct BucketSource {
     /// The name of the bucket.
     ///
     /// Renders: `spec.bucketName` of the Bucket.
-    pub name: Line,
+    pub name: BucketName,
     /// The region.
     ///
     /// Default: none.
