@@ -233,7 +233,7 @@ impl<'a> FleetReader<'a> {
         for id in ids {
             survey.add(id, self.sources.get(id));
         }
-        Ok(check_applied(fleet, &own, &survey))
+        Ok(check_applied(fleet, &own, &survey, &self.sources))
     }
 
     /// Reads the manifests that tenants name.

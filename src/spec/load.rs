@@ -41,9 +41,13 @@ pub struct FleetHome<'a> {
 impl FleetHome<'_> {
     /// Whether a file may hold documents that all tenants share: a Fleet, a Profile or a Waiver.
     pub fn is_shared(&self, sources: &SourceMap, file: &SpecFile) -> bool {
-        let path = sources.get(file.source).path.as_str();
+        file.origin.is_none() && self.is_shared_path(&sources.get(file.source).path)
+    }
+
+    /// Whether a path of this repository is that of such a file.
+    fn is_shared_path(&self, path: &str) -> bool {
         let is_below = |folder| check::lies_below(parent(self.fleet), folder, path);
-        file.origin.is_none() && (path == self.fleet || is_below("profiles") || is_below("waivers"))
+        path == self.fleet || is_below("profiles") || is_below("waivers")
     }
 }
 
@@ -82,6 +86,7 @@ pub fn load<T: Send>(
         }
     }
 
+    loaded.blame_files(&|source| home.is_shared_path(&sources.get(source).path));
     loaded
 }
 
@@ -117,6 +122,28 @@ enum ReadDocument<T> {
 }
 
 impl<T> Loaded<T> {
+    /// Makes the faults of a document that defines a tenant a second time, in another file, those of
+    /// that file alone: anybody can write the name of another tenant, and must not hold it by that.
+    fn blame_files(&mut self, is_shared: &dyn Fn(SourceId) -> bool) {
+        let mut defined_in: BTreeMap<&str, Vec<SourceId>> = BTreeMap::new();
+        for doc in &self.specs.tenants {
+            let files = defined_in.entry(&doc.name.value).or_default();
+            files.push(doc.name.span.source);
+        }
+
+        for fault in &mut self.faults {
+            let Scope::Tenant(name) = &fault.scope else {
+                continue;
+            };
+            let file = fault.span.source;
+            let files = defined_in.get(name.as_str());
+            let is_second = files.is_some_and(|files| !files.contains(&file));
+            if is_second && !is_shared(file) {
+                fault.scope = Scope::File(file);
+            }
+        }
+    }
+
     fn add(&mut self, document: ReadDocument<T>) {
         let specs = &mut self.specs;
         match document {
@@ -231,8 +258,11 @@ impl<T> FileReader<'_, T> {
     fn scope(&self, kind: DocumentKind, name: Option<&str>, root: &Node) -> Scope {
         let tenant = match kind {
             _ if self.file.origin.is_some() => None,
-            DocumentKind::Fleet | DocumentKind::Profile => return Scope::Fleet,
             DocumentKind::Tenant => name,
+            // What a tenant writes into a file of its own is no fault of the fleet, and none of
+            // another tenant.
+            _ if !self.home.is_shared_path(&self.source.path) => None,
+            DocumentKind::Fleet | DocumentKind::Profile => return Scope::Fleet,
             DocumentKind::Waiver => root.at(&["spec", "tenant"]).and_then(Node::as_str),
         };
 

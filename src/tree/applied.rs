@@ -3,6 +3,7 @@
 use super::entry_path;
 use crate::delivery::{ClusterEngine, KustomizationFiles, RepositorySurvey, SourceName};
 use crate::diagnostic::{Diagnostic, Scope, rule};
+use crate::source::{SourceMap, parent};
 use crate::span::Span;
 use crate::spec::FleetDoc;
 use std::collections::BTreeSet;
@@ -74,6 +75,15 @@ impl OwnPaths {
             entries: entries.map(|path| under_base(&path)).collect(),
         }
     }
+
+    /// Whether a file, beside that of the fleet, lies in the tenants folder.
+    fn is_spec(&self, file: &str) -> bool {
+        let folder = parent(&self.fleet);
+        file != self.fleet
+            && file
+                .strip_prefix(folder)
+                .is_some_and(|rest| rest.starts_with('/'))
+    }
 }
 
 /// Reports what an engine that is at work already does with the fleet's own files: `survey` is what
@@ -82,8 +92,9 @@ pub fn check_applied(
     fleet: &FleetDoc,
     own: &OwnPaths,
     survey: &RepositorySurvey,
+    sources: &SourceMap,
 ) -> Vec<Diagnostic> {
-    let mut findings = applied_twice(fleet, own, survey);
+    let mut findings = applied_twice(fleet, own, survey, sources);
     findings.extend(unlisted_entries(
         &own.entries,
         &survey.kustomizations,
@@ -109,7 +120,12 @@ pub fn check_applied(
 }
 
 /// Reports paths of ours that others apply.
-fn applied_twice(fleet: &FleetDoc, own: &OwnPaths, survey: &RepositorySurvey) -> Vec<Diagnostic> {
+fn applied_twice(
+    fleet: &FleetDoc,
+    own: &OwnPaths,
+    survey: &RepositorySurvey,
+    sources: &SourceMap,
+) -> Vec<Diagnostic> {
     let clusters = &fleet.spec.clusters;
     let holds_tree: Vec<SourceName> = clusters
         .iter()
@@ -142,11 +158,16 @@ fn applied_twice(fleet: &FleetDoc, own: &OwnPaths, survey: &RepositorySurvey) ->
                 other.by,
                 show(&other.path)
             );
+            // Whoever writes a file among the specs must not stop the fleet by it.
+            let scope = match own.is_spec(sources.path(other.span)) {
+                true => Scope::File(other.span.source),
+                false => Scope::Fleet,
+            };
             findings.push(
                 Diagnostic::new(&PATH_APPLIED_TWICE, other.span, message)
                     .label("applied here")
                     .fix("put it where nothing is applied from")
-                    .scope(Scope::Fleet),
+                    .scope(scope),
             );
         }
     }
@@ -162,7 +183,7 @@ fn unlisted_entries(
 ) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for entry in entries {
-        let folder = crate::source::parent(entry);
+        let folder = parent(entry);
         if kustomizations
             .get(folder)
             .is_some_and(|listed| !listed.contains(entry))

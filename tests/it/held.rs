@@ -246,3 +246,99 @@ fn a_fault_of_the_fleet_holds_every_tenant() {
     let is_held = ran.out.matches("Held").count() == 2 && !ran.out.contains("Valid");
     assert!(is_held, "{}", ran.all());
 }
+
+/// Documents that a tenant can add to a file of its own, and that name another tenant or the whole
+/// fleet.
+fn strays() -> Vec<(&'static str, String)> {
+    let document = |kind: &str, name: &str, spec: &str| {
+        format!(
+            "---\napiVersion: tenantry.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+        )
+    };
+    let waiver = "{tenant: b, rule: network/egress-any, reason: x, approvedBy: x, \
+                  approvedAt: '2026-11-01', expires: '2026-12-30'}";
+    vec![
+        ("an unknown field", document("Tenant", "b", "{foo: bar}")),
+        ("a wrong type", document("Tenant", "b", "{owners: 3}")),
+        ("no spec", document("Tenant", "b", "")),
+        (
+            "a bad quantity",
+            document("Tenant", "b", "{owners: [{group: b}], quota: {pods: x}}"),
+        ),
+        (
+            "a bad name beside it",
+            document("Tenant", "b", "{owners: [{group: ''}]}"),
+        ),
+        (
+            "a whole document",
+            document(
+                "Tenant",
+                "b",
+                "{owners: [{group: x}], namespaces: [{name: b}]}",
+            ),
+        ),
+        ("a valid waiver", document("Waiver", "b-waiver", waiver)),
+        (
+            "a broken waiver",
+            document("Waiver", "b-waiver", "{tenant: b, rule: x}"),
+        ),
+        (
+            "a fleet",
+            document("Fleet", "acme", "{clusters: [{name: x}]}"),
+        ),
+        ("a broken fleet", document("Fleet", "acme", "{clusters: 3}")),
+        (
+            "a profile",
+            document("Profile", "restricted", "{extends: baseline}"),
+        ),
+        (
+            "a broken profile",
+            document("Profile", "restricted", "{foo: bar}"),
+        ),
+        (
+            "a Kustomization of the whole repository",
+            "---\napiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n\
+             metadata: {name: all, namespace: flux-system}\n\
+             spec: {path: ./, prune: true, interval: 10m, \
+             sourceRef: {kind: GitRepository, name: flux-system}}\n"
+                .to_owned(),
+        ),
+    ]
+}
+
+/// Whoever may write one file must not stop another tenant by what it holds.
+#[test]
+fn a_stray_document_stops_nobody_but_its_own_file() {
+    let sandbox = two_tenants();
+    sandbox.run(&["render"]).code(0);
+
+    for (at, (what, stray)) in strays().into_iter().enumerate() {
+        sandbox.write("tenants/a.yaml", format!("{}{stray}", tenant("a", "")));
+        let changed = tenant("b", &format!("  displayName: change {at}\n"));
+        sandbox.write("tenants/b.yaml", changed);
+
+        let ran = sandbox.run(&["render"]).code(1);
+        let rendered = sandbox.read("rendered/prod/tenants/b/b.yaml");
+        assert!(
+            rendered.contains(&format!("change {at}")),
+            "{what}: {}",
+            ran.all()
+        );
+        assert!(!ran.all().contains("held: b"), "{what}: {}", ran.all());
+
+        let ran = sandbox.run(&["check", "--format", "json"]).code(1);
+        let report: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+        let findings = report["findings"].as_array().expect("findings");
+        let errors = findings
+            .iter()
+            .filter(|finding| finding["level"] == "error");
+        let files: Vec<&str> = errors
+            .filter_map(|finding| finding["location"]["path"].as_str())
+            .collect();
+        assert!(!files.is_empty(), "{what}: {}", ran.out);
+        assert!(
+            files.iter().all(|file| *file == "tenants/a.yaml"),
+            "{what}: {files:?}"
+        );
+    }
+}
