@@ -69,6 +69,9 @@ pub enum Scope {
     Fleet,
     /// The tenant of this name.
     Tenant(String),
+    /// The tenant of this name, which is rendered all the same: without the thing that the finding
+    /// is about.
+    TenantInPart(String),
     /// The tenants that the lock remembers from this file.
     File(SourceId),
 }
@@ -163,6 +166,14 @@ impl Diagnostic {
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = fix.into();
         self
+    }
+
+    /// The tenant that it concerns; `None` if it concerns a file or the fleet.
+    pub fn concerned_tenant(&self) -> Option<&str> {
+        match &self.scope {
+            Scope::Tenant(name) | Scope::TenantInPart(name) => Some(name),
+            Scope::Fleet | Scope::File(_) => None,
+        }
     }
 
     /// Whether the whole run stops because of it.

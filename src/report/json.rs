@@ -1,7 +1,7 @@
 //! Findings as JSON: structs of their own, additive within a major version.
 
 use super::{Counts, count};
-use crate::diagnostic::{Diagnostic, Scope};
+use crate::diagnostic::Diagnostic;
 use crate::source::{SourceMap, Span};
 use serde::Serialize;
 
@@ -68,10 +68,7 @@ impl<'a> FindingReport<'a> {
             level: finding.level.name(),
             message: &finding.message,
             fix: &finding.fix,
-            tenant: match &finding.scope {
-                Scope::Tenant(name) => Some(name),
-                _ => None,
-            },
+            tenant: finding.concerned_tenant(),
             location: location(sources, finding.span),
             related: finding
                 .related

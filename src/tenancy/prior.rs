@@ -107,6 +107,8 @@ pub struct Prior<'a> {
     claims: HashMap<ClaimKey<'a>, Vec<&'a str>>,
     /// Each tenant and the file it came from.
     tenants: HashMap<&'a str, &'a str>,
+    /// Each tenant and the digest of the document that it was rendered from.
+    inputs: HashMap<&'a str, &'a str>,
     /// A tenant's namespaces on a cluster, by the tenant and the cluster.
     namespaces: HashMap<Pair<'a>, Vec<&'a str>>,
     /// The tenants' namespaces that reached a namespace, by its cluster and its name.
@@ -175,6 +177,17 @@ impl<'a> Prior<'a> {
     /// Notes that there is a tenant, and the file that it came from.
     pub fn add_tenant(&mut self, tenant: &'a str, source: &'a str) {
         self.tenants.insert(tenant, source);
+    }
+
+    /// Notes the digest of the document that a tenant was rendered from.
+    pub fn add_input(&mut self, tenant: &'a str, digest: &'a str) {
+        self.inputs.insert(tenant, digest);
+    }
+
+    /// Whether a tenant's document is another one than that it was rendered from. `digest` is that
+    /// of the document now. A tenant that was never rendered has changed.
+    pub fn has_changed(&self, tenant: &str, digest: &str) -> bool {
+        self.inputs.get(tenant) != Some(&digest)
     }
 
     /// Notes that a tenant has a thing.

@@ -294,6 +294,9 @@ impl Lock {
             if let Some(source) = &entry.source {
                 prior.add_tenant(tenant, source);
             }
+            if let Some(input) = &entry.input {
+                prior.add_input(tenant, input);
+            }
             for claim in &entry.claims {
                 prior.add_claim(ClaimKey::of(claim), tenant);
             }

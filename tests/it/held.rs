@@ -342,3 +342,82 @@ fn a_stray_document_stops_nobody_but_its_own_file() {
         );
     }
 }
+
+/// The paths of the errors that `check` reports.
+fn error_files(sandbox: &Sandbox) -> Vec<String> {
+    let ran = sandbox.run(&["check", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    let findings = report["findings"].as_array().expect("findings");
+    let errors = findings
+        .iter()
+        .filter(|finding| finding["level"] == "error");
+    errors
+        .filter_map(|finding| Some(finding["location"]["path"].as_str()?.to_owned()))
+        .collect()
+}
+
+/// Whoever closes an edge must not be kept from it by the other side, which is not held either.
+#[test]
+fn an_edge_that_one_side_closes_is_closed_and_holds_neither() {
+    let consumer = |more: &str| {
+        tenant(
+            "a",
+            &format!("  network: {{egress: [{{tenant: b}}]}}\n{more}"),
+        )
+    };
+    let provider = |ingress: &str, more: &str| {
+        tenant("b", &format!("  network: {{ingress: [{ingress}]}}\n{more}"))
+    };
+    let open = "{tenant: a}";
+    let narrowings = [
+        (
+            "the provider revokes",
+            consumer(""),
+            provider("", ""),
+            "tenants/b.yaml",
+        ),
+        (
+            "the provider takes another port",
+            consumer("").replace("{tenant: b}", "{tenant: b, ports: [{port: 80}]}"),
+            provider("{tenant: a, ports: [{port: 81}]}", ""),
+            "tenants/b.yaml",
+        ),
+        (
+            "the consumer lets go",
+            tenant("a", ""),
+            provider(open, ""),
+            "tenants/a.yaml",
+        ),
+    ];
+
+    for (what, a, b, changed) in narrowings {
+        let ports = what.contains("port");
+        let before = match ports {
+            true => (a.clone(), provider("{tenant: a, ports: [{port: 80}]}", "")),
+            false => (consumer(""), provider(open, "")),
+        };
+        let sandbox = Sandbox::with(&[
+            ("tenants/fleet.yaml", FLEET),
+            ("tenants/a.yaml", &before.0),
+            ("tenants/b.yaml", &before.1),
+        ]);
+        sandbox.run(&["render"]).code(0);
+        let file = |name: &str| sandbox.read(&format!("rendered/prod/tenants/{name}/{name}.yaml"));
+        assert!(file("a").contains("metadata.name: b\n"), "{what}");
+        assert!(file("b").contains("metadata.name: a\n"), "{what}");
+
+        sandbox.write("tenants/a.yaml", &a);
+        sandbox.write("tenants/b.yaml", &b);
+        assert_eq!(error_files(&sandbox), [changed], "{what}");
+
+        let ran = sandbox.run(&["render"]).code(1);
+        assert!(
+            ran.all().contains("network/one-sided-edge"),
+            "{what}: {}",
+            ran.all()
+        );
+        assert!(!ran.all().contains("held:"), "{what}: {}", ran.all());
+        assert!(!file("a").contains("metadata.name: b\n"), "{what}");
+        assert!(!file("b").contains("metadata.name: a\n"), "{what}");
+    }
+}

@@ -8,7 +8,7 @@ use crate::cli::{CliError, Outcome, known, output};
 use std::collections::BTreeMap;
 use tenantry::bundle::ObjectForm;
 use tenantry::compile::Compiled;
-use tenantry::diagnostic::{Diagnostic, Level, Scope};
+use tenantry::diagnostic::{Diagnostic, Level};
 use tenantry::kube::ObjectId;
 use tenantry::report::baseline::{Baseline, Clusters, Fingerprint};
 use tenantry::report::junit::{Case, CaseOutcome, Suite, junit};
@@ -66,11 +66,10 @@ fn deliver_junit(
         .collect();
     cases.entry(None).or_default();
     for finding in findings {
-        let tenant = match &finding.scope {
-            Scope::Tenant(name) => Some(name.as_str()),
-            _ => None,
-        };
-        cases.entry(tenant).or_default().push(finding);
+        cases
+            .entry(finding.concerned_tenant())
+            .or_default()
+            .push(finding);
     }
 
     let cases = cases.into_iter().map(|(tenant, found)| {

@@ -4,7 +4,7 @@ use super::cluster_index::ClusterIndex;
 use super::edges::NO_SHARED_CLUSTER;
 use super::peers::network_peer;
 use super::ranges::{CLUSTER_RANGE, is_everywhere};
-use crate::diagnostic::{Diagnostic, Rule, rule};
+use crate::diagnostic::{Diagnostic, Rule, Scope, rule};
 use crate::document::Spanned;
 use crate::netpol::{self, Direction};
 use crate::source::Span;
@@ -69,6 +69,30 @@ impl<'a> PolicyBuilder<'_, 'a> {
     /// Reports a fault of the tenant.
     pub fn report(&mut self, finding: Diagnostic) {
         self.findings.push(finding.tenant(&self.tenant.name.value));
+    }
+
+    /// Reports a declared peer that opens nothing, because the other tenant does not want it or is
+    /// not there. The tenant is rendered without it: otherwise the one could keep the other from
+    /// closing an edge.
+    ///
+    /// If the other tenant's document changed and this one did not, the finding is at the other one,
+    /// with `closed` as its message.
+    pub fn report_dropped(&mut self, finding: Diagnostic, other: &Tenant, closed: String) {
+        let prior = self.known.prior;
+        let has_changed = |tenant: &Tenant| prior.has_changed(&tenant.name.value, &tenant.input);
+        let (at_fault, finding) = match has_changed(other) && !has_changed(self.tenant) {
+            false => (self.tenant, finding),
+            true => {
+                let moved = Diagnostic::new(finding.rule, other.name.span, closed);
+                let moved = moved
+                    .related(finding.span, "declared here")
+                    .fix(finding.fix);
+                (other, moved)
+            }
+        };
+
+        let scope = Scope::TenantInPart(at_fault.name.value.clone());
+        self.findings.push(finding.scope(scope));
     }
 
     /// Reports a loosening of one of the namespace's policies, unless a waiver permits it.
@@ -183,11 +207,10 @@ impl<'a> PolicyBuilder<'_, 'a> {
                 "`{}` and `{}` are on no cluster together",
                 self.tenant.name.value, name.value
             );
-            self.report(
-                Diagnostic::new(&NO_SHARED_CLUSTER, peer.span, message)
-                    .related(other.name.span, format!("the tenant {}", name.value))
-                    .fix("remove it, or place both on one cluster"),
-            );
+            let finding = Diagnostic::new(&NO_SHARED_CLUSTER, peer.span, message.clone())
+                .related(other.name.span, format!("the tenant {}", name.value))
+                .fix("remove it, or place both on one cluster");
+            self.report_dropped(finding, other, message);
             return None;
         }
 

@@ -23,7 +23,8 @@ rule! {
     /// ## Why it matters
     /// An edge between tenants exists only when both want it: the consumer's `egress: [{tenant}]`
     /// and the provider's `ingress: [{tenant}]` or a matching `provides`. Either alone opens
-    /// nothing, and is the error of who wrote it.
+    /// nothing. The tenant is rendered without it, so that neither side can keep the other from
+    /// closing the edge. The finding stands in the file that changed since the last render.
     /// ## Fix
     /// Have the other tenant declare its half, or remove this one.
     pub static ONE_SIDED = "network/one-sided-edge", Error;
@@ -147,6 +148,11 @@ fn is_offered_to(offer: &Provision, tenant: &Tenant) -> bool {
 fn ports_of(peer: &PeerSpec) -> Option<Vec<PortRule>> {
     let ports = peer.ports.as_ref()?;
     Some(ports.iter().map(|port| port.value.clone()).collect())
+}
+
+/// Whether the ports of two halves of an edge have one in common.
+pub(super) fn share_a_port(left: &PeerSpec, right: &PeerSpec) -> bool {
+    ports_meet(ports_of(left).as_deref(), ports_of(right).as_deref())
 }
 
 /// Whether two lists of ports have one in common. `None` means all ports; a name meets the same

@@ -117,5 +117,6 @@ fn report_one_sided(
         }
     };
 
-    builder.report(finding);
+    let closed = format!("`{provider_name}` does not let `{consumer}` in, which asks for it");
+    builder.report_dropped(finding, provider, closed);
 }

@@ -4,7 +4,8 @@ use super::ALLOW_INGRESS;
 use super::builder::{PolicyBuilder, Side};
 use super::declared;
 use super::edges::{
-    ONE_SIDED, UNSELECTABLE_LABEL, is_offered_in, names_namespace, offered_port, takes_up,
+    ONE_SIDED, UNSELECTABLE_LABEL, is_offered_in, names_namespace, offered_port, share_a_port,
+    takes_up,
 };
 use super::peers::{pods_of_namespaces, rule};
 use super::ranges::INGRESS_ANY;
@@ -71,7 +72,9 @@ fn asking_namespaces(
     }
 
     ends.filter(|end| {
-        names_namespace(peer, &end.namespace.id) && end.asks_for(&builder.namespace.id)
+        names_namespace(peer, &end.namespace.id)
+            && end.asks_for(&builder.namespace.id)
+            && share_a_port(end.peer, peer)
     })
     .map(|end| end.namespace.name.clone())
     .collect()
@@ -89,11 +92,11 @@ fn report_one_sided(
          `provides` is an offer that stands alone"
     );
 
-    builder.report(
-        Diagnostic::new(&ONE_SIDED, peer.span, message)
-            .related(consumer.name.span, format!("the tenant {consumer_name}"))
-            .fix(fix),
-    );
+    let finding = Diagnostic::new(&ONE_SIDED, peer.span, message)
+        .related(consumer.name.span, format!("the tenant {consumer_name}"))
+        .fix(fix);
+    let closed = format!("`{consumer_name}` does not ask for `{provider}`, which lets it in");
+    builder.report_dropped(finding, consumer, closed);
 }
 
 /// The rule of an offer; `None` if no namespace takes it up.
