@@ -5,7 +5,7 @@
 
 use super::field::Field;
 use super::{Checked, names};
-use crate::document::TreeValue;
+use crate::document::{TreeValue, View};
 use crate::kube::id::{ObjectId, RBAC};
 use crate::kube::kinds;
 
@@ -28,12 +28,17 @@ pub(super) fn check<T: TreeValue>(id: &ObjectId, root: &Field<'_, T>) -> Checked
     for one in metadata.child("finalizers").items() {
         finalizer(id, &one)?;
     }
-    for owner in metadata.child("ownerReferences").items() {
+    let owners = metadata.child("ownerReferences");
+    for owner in owners.items() {
         for key in ["apiVersion", "kind", "name", "uid"] {
             let field = owner.child(key);
             field.require(!field.text().is_empty(), "must not be empty")?;
         }
     }
+    let is_controller =
+        |owner: &Field<'_, T>| matches!(owner.child("controller").view(), Some(View::Bool(true)));
+    let controllers = owners.items().filter(is_controller).count();
+    owners.require(controllers <= 1, "has more than one controller")?;
 
     Ok(())
 }

@@ -102,6 +102,7 @@ fn check_kind<T: TreeValue>(id: &ObjectId, root: &Field<'_, T>) -> Checked {
         ("batch", "Job") => workloads::job(root),
         ("batch", "CronJob") => workloads::cron_job(root),
         ("networking.k8s.io", "NetworkPolicy") => networking::network_policy(root),
+        ("networking.k8s.io", "Ingress") => networking::ingress(root),
         (RBAC, "Role") => rbac::role(root, true),
         (RBAC, "ClusterRole") => rbac::role(root, false),
         (RBAC, "RoleBinding") => rbac::binding(root, true),

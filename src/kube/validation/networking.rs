@@ -56,6 +56,56 @@ fn port<T: TreeValue>(field: &Field<'_, T>) -> Checked {
     }
 }
 
+/// Checks an Ingress.
+pub(super) fn ingress<T: TreeValue>(root: &Field<'_, T>) -> Checked {
+    let spec = root.child("spec");
+    let (default, rules) = (spec.child("defaultBackend"), spec.child("rules"));
+    let serves = default.is_set() || !rules.is_empty();
+    spec.require(serves, "must have a rule or a default backend")?;
+    if default.is_set() {
+        backend(&default)?;
+    }
+
+    for rule in rules.items() {
+        let http = rule.child("http");
+        if !http.is_set() {
+            continue;
+        }
+        let paths = http.child("paths");
+        paths.require(!paths.is_empty(), "must have a path")?;
+        for one in paths.items() {
+            ingress_path(&one)?;
+        }
+    }
+    Ok(())
+}
+
+fn ingress_path<T: TreeValue>(field: &Field<'_, T>) -> Checked {
+    let (kind, path) = (field.child("pathType"), field.child("path"));
+    kind.one_of(&["Exact", "Prefix", "ImplementationSpecific"])?;
+    let is_absolute = path.text().starts_with('/');
+    let may_be_relative = kind.text() == "ImplementationSpecific";
+    path.require(is_absolute || may_be_relative, "must begin with `/`")?;
+    backend(&field.child("backend"))
+}
+
+fn backend<T: TreeValue>(field: &Field<'_, T>) -> Checked {
+    let (service, resource) = (field.child("service"), field.child("resource"));
+    let is_one = service.is_set() != resource.is_set();
+    field.require(is_one, "must have a service or a resource")?;
+    if resource.is_set() {
+        return Ok(());
+    }
+
+    service.child("name").named(names::dns_label)?;
+    let port = service.child("port");
+    let (name, number) = (port.child("name"), port.child("number"));
+    match name.text().is_empty() {
+        true => port_number(&number),
+        false => name.named(names::port_name),
+    }
+}
+
 /// Checks the number of a port.
 pub(super) fn port_number<T: TreeValue>(field: &Field<'_, T>) -> Checked {
     let fits = field.number().is_some_and(|n| (1..=65535).contains(&n));

@@ -51,10 +51,49 @@ pub(super) fn cron_job<T: TreeValue>(root: &Field<'_, T>) -> Checked {
     let spec = root.child("spec");
     let schedule = spec.child("schedule");
     schedule.require(!schedule.text().is_empty(), "must not be empty")?;
+    let has_form = is_schedule(schedule.text());
+    schedule.require(has_form, "must be five fields, as `0 3 * * *`, or `@daily`")?;
     spec.child("concurrencyPolicy")
         .empty_or_one_of(&["Allow", "Forbid", "Replace"])?;
     let template = spec.child("jobTemplate");
     job_spec(&template.child("spec"))
+}
+
+/// Whether a text has the form of a schedule.
+///
+/// Source: `ParseStandard` of `github.com/robfig/cron/v3`. The ranges of the fields are not checked.
+fn is_schedule(text: &str) -> bool {
+    const DESCRIPTORS: [&str; 7] = [
+        "@yearly",
+        "@annually",
+        "@monthly",
+        "@weekly",
+        "@daily",
+        "@midnight",
+        "@hourly",
+    ];
+    if text.starts_with('@') {
+        return DESCRIPTORS.contains(&text) || text.starts_with("@every ");
+    }
+    let text = match text.starts_with("TZ=") || text.starts_with("CRON_TZ=") {
+        true => text.split_once(' ').map_or("", |(_, rest)| rest),
+        false => text,
+    };
+    let is_field = |field: &str| {
+        let is_known = |letter: char| letter.is_ascii_alphanumeric() || "*?,-/".contains(letter);
+        field.chars().all(is_known)
+            && field.contains(|c: char| c.is_ascii_digit() || "*?".contains(c))
+            || is_name(field)
+    };
+    text.split_whitespace().count() == 5 && text.split_whitespace().all(is_field)
+}
+
+/// Whether a field of a schedule is a list or a range of names of months or days.
+fn is_name(field: &str) -> bool {
+    let names = field.split([',', '-']);
+    names
+        .into_iter()
+        .all(|name| name.len() == 3 && name.chars().all(|c| c.is_ascii_alphabetic()))
 }
 
 fn job_spec<T: TreeValue>(spec: &Field<'_, T>) -> Checked {
@@ -117,4 +156,25 @@ fn container<T: TreeValue>(field: &Field<'_, T>) -> Checked {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_has_five_fields_or_a_name() {
+        for text in [
+            "0 3 * * *",
+            "*/15 0-6,12 1 JAN MON-FRI",
+            "@daily",
+            "@every 1h30m",
+            "TZ=UTC 0 3 * * *",
+        ] {
+            assert!(is_schedule(text), "{text}");
+        }
+        for text in ["every day", "0 3 * *", "0 0 3 * * *", "@never", "a b c d e"] {
+            assert!(!is_schedule(text), "{text}");
+        }
+    }
 }
