@@ -28,6 +28,8 @@ pub enum Effect {
     ImpersonateUsers,
     /// Creates objects that Flux or its operator applies as a service account.
     ApplyByFlux,
+    /// Creates objects that another engine applies as a service account.
+    ApplyByEngine,
     /// Runs pods as, or gets tokens of, every service account.
     RunAsAnyAccount,
     /// Binds any role, or adds any permission to a role.
@@ -69,6 +71,7 @@ impl Effect {
             Self::ImpersonateAccounts => "impersonates service accounts",
             Self::ImpersonateUsers => "becomes other users",
             Self::ApplyByFlux => "applies as service accounts through Flux or its operator",
+            Self::ApplyByEngine => "applies as service accounts through another engine",
             Self::RunAsAnyAccount => "runs what it likes as any service account",
             Self::GrantAnyRole => "grants itself any role",
             Self::ChangeRoles => "changes roles and bindings",
@@ -191,6 +194,22 @@ pub static APPLY_BY_FLUX: Capability = Capability {
     ],
 };
 
+/// Has another engine apply objects as a service account that they name.
+///
+/// Sources: carvel.dev/kapp-controller, "Security Model"; kluctl.io, `serviceAccountName`;
+/// flux-iac.github.io/tofu-controller, `serviceAccountName`; cloud.google.com, RepoSync.
+pub static APPLY_BY_ENGINE: Capability = Capability {
+    effect: Effect::ApplyByEngine,
+    permissions: &[
+        Permission::new("kappctrl.k14s.io", &["apps"], WRITE),
+        Permission::new("packaging.carvel.dev", &["packageinstalls"], WRITE),
+        Permission::new("gitops.kluctl.io", &["kluctldeployments"], WRITE),
+        Permission::new("infra.contrib.fluxcd.io", &["terraforms"], WRITE),
+        Permission::new("auto.pulumi.com", &["workspaces"], WRITE),
+        Permission::new("pulumi.com", &["stacks"], WRITE),
+    ],
+};
+
 static REQUEST_TOKENS: Capability = Capability {
     effect: Effect::RequestTokens,
     permissions: &[Permission::new("", &["serviceaccounts/token"], &["create"])],
@@ -212,12 +231,13 @@ static RUN_COMMANDS: Capability = Capability {
 };
 
 /// Every way to act as a service account of a namespace.
-pub static BECOME_ACCOUNT: [&Capability; 5] = [
+pub static BECOME_ACCOUNT: [&Capability; 6] = [
     &CREATE_PODS,
     &REQUEST_TOKENS,
     &IMPERSONATE_ACCOUNTS,
     &RUN_COMMANDS,
     &APPLY_BY_FLUX,
+    &APPLY_BY_ENGINE,
 ];
 
 /// What a grant is named after, the worst first.

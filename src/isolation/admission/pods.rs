@@ -74,7 +74,10 @@ const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
 
 const WRITE: &[&str] = &["create", "update", "patch"];
 
-/// Objects of which operators make pods. No policy is evaluated for them.
+/// Objects of which operators make pods that run as an account that the object names. No policy is
+/// evaluated for them.
+///
+/// Source: the API reference of each project (`serviceAccountName`, `serviceAccount`, a pod template).
 pub static CREATE_PODS_BY_OPERATOR: Capability = Capability {
     effect: Effect::CreatePodsByOperator,
     permissions: &[
@@ -82,25 +85,120 @@ pub static CREATE_PODS_BY_OPERATOR: Capability = Capability {
         Permission::new("leaderworkerset.x-k8s.io", &["leaderworkersets"], WRITE),
         Permission::new(
             "apps.kruise.io",
-            &["*", "clonesets", "statefulsets", "daemonsets"],
+            &[
+                "*",
+                "clonesets",
+                "statefulsets",
+                "daemonsets",
+                "broadcastjobs",
+                "advancedcronjobs",
+            ],
             WRITE,
         ),
-        Permission::new("batch.volcano.sh", &["jobs"], WRITE),
+        Permission::new("apps.openshift.io", &["deploymentconfigs"], WRITE),
+        Permission::new("build.openshift.io", &["buildconfigs", "builds"], WRITE),
+        Permission::new("batch.volcano.sh", &["jobs", "cronjobs"], WRITE),
         Permission::new(
             "argoproj.io",
-            &["rollouts", "workflows", "cronworkflows"],
+            &[
+                "rollouts",
+                "workflows",
+                "cronworkflows",
+                "sensors",
+                "eventsources",
+            ],
             WRITE,
         ),
         Permission::new("tekton.dev", &["taskruns", "pipelineruns"], WRITE),
+        Permission::new("triggers.tekton.dev", &["eventlisteners"], WRITE),
+        Permission::new("shipwright.io", &["buildruns"], WRITE),
         Permission::new(
             "kubevirt.io",
-            &["virtualmachines", "virtualmachineinstances"],
+            &[
+                "virtualmachines",
+                "virtualmachineinstances",
+                "virtualmachineinstancereplicasets",
+            ],
             WRITE,
         ),
-        Permission::new("serving.knative.dev", &["services"], WRITE),
-        Permission::new("ray.io", &["rayclusters", "rayjobs"], WRITE),
-        Permission::new("kubeflow.org", &["notebooks", "pytorchjobs"], WRITE),
-        Permission::new("sparkoperator.k8s.io", &["sparkapplications"], WRITE),
+        Permission::new("pool.kubevirt.io", &["virtualmachinepools"], WRITE),
+        Permission::new(
+            "serving.knative.dev",
+            &["services", "configurations"],
+            WRITE,
+        ),
+        Permission::new("sources.knative.dev", &["containersources"], WRITE),
+        Permission::new("keda.sh", &["scaledjobs"], WRITE),
+        Permission::new("ray.io", &["rayclusters", "rayjobs", "rayservices"], WRITE),
+        Permission::new(
+            "kubeflow.org",
+            &[
+                "notebooks",
+                "pytorchjobs",
+                "tfjobs",
+                "mpijobs",
+                "xgboostjobs",
+                "paddlejobs",
+                "jaxjobs",
+            ],
+            WRITE,
+        ),
+        Permission::new("trainer.kubeflow.org", &["trainjobs"], WRITE),
+        Permission::new(
+            "serving.kserve.io",
+            &["inferenceservices", "servingruntimes"],
+            WRITE,
+        ),
+        Permission::new("machinelearning.seldon.io", &["seldondeployments"], WRITE),
+        Permission::new(
+            "sparkoperator.k8s.io",
+            &["sparkapplications", "scheduledsparkapplications"],
+            WRITE,
+        ),
+        Permission::new("flink.apache.org", &["flinkdeployments"], WRITE),
+        Permission::new("kubernetes.dask.org", &["daskclusters", "daskjobs"], WRITE),
+        Permission::new("opentelemetry.io", &["opentelemetrycollectors"], WRITE),
+        Permission::new(
+            "monitoring.coreos.com",
+            &[
+                "prometheuses",
+                "prometheusagents",
+                "alertmanagers",
+                "thanosrulers",
+            ],
+            WRITE,
+        ),
+        Permission::new(
+            "operator.victoriametrics.com",
+            &["vmagents", "vmsingles", "vmalerts", "vmauths"],
+            WRITE,
+        ),
+        Permission::new("jaegertracing.io", &["jaegers"], WRITE),
+        Permission::new("elasticsearch.k8s.elastic.co", &["elasticsearches"], WRITE),
+        Permission::new("kibana.k8s.elastic.co", &["kibanas"], WRITE),
+        Permission::new("agent.k8s.elastic.co", &["agents"], WRITE),
+        Permission::new("grafana.integreatly.org", &["grafanas"], WRITE),
+        Permission::new(
+            "actions.github.com",
+            &[
+                "autoscalingrunnersets",
+                "ephemeralrunnersets",
+                "ephemeralrunners",
+            ],
+            WRITE,
+        ),
+        Permission::new(
+            "actions.summerwind.dev",
+            &[
+                "runners",
+                "runnerdeployments",
+                "runnersets",
+                "runnerreplicasets",
+            ],
+            WRITE,
+        ),
+        Permission::new("k6.io", &["testruns", "k6s"], WRITE),
+        Permission::new("litmuschaos.io", &["chaosengines"], WRITE),
     ],
 };
 
