@@ -98,16 +98,55 @@ impl PolicyRule {
     /// Whether it allows the verb on some object of a resource: of these names, where there are
     /// any.
     ///
-    /// A POST has no name when it is authorized, so that `create` of named objects is allowed only by
-    /// server-side apply, which takes `patch` as well.
+    /// See [`Self::names_no_request`] for names that nothing has.
     pub fn touches(&self, verb: &str, group: &str, resource: &str) -> bool {
         let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-        let posts = verb == "create" && subresource.is_empty() && !self.names.is_empty();
         has(&self.verbs, verb)
-            && (!posts || has(&self.verbs, "patch"))
+            && !self.names_no_request(verb, subresource)
             && has(&self.groups, group)
             && self.has_resource(resource, subresource)
     }
+
+    /// Whether it has names, and no request with the verb has one.
+    ///
+    /// A POST has no name when it is authorized, so that `create` of named objects is allowed only by
+    /// server-side apply, which takes `patch` as well. A `deletecollection` never has one.
+    ///
+    /// Source: `RequestInfoFactory.NewRequestInfo` of `k8s.io/apiserver`.
+    pub fn names_no_request(&self, verb: &str, subresource: &str) -> bool {
+        let posts = || verb == "create" && subresource.is_empty() && !has(&self.verbs, "patch");
+        !self.names.is_empty() && (verb == "deletecollection" || posts())
+    }
+}
+
+/// Some rules without the verbs by which they allow no request.
+pub fn effective(rules: &[PolicyRule]) -> Vec<PolicyRule> {
+    let with_verbs = |rule: &PolicyRule, resources: Vec<Text>, subresource: &str| {
+        let verbs = rule.verbs.iter();
+        let verbs = verbs.filter(|verb| !rule.names_no_request(verb, subresource));
+        PolicyRule {
+            verbs: verbs.cloned().collect(),
+            resources,
+            ..rule.clone()
+        }
+    };
+
+    let mut all = Vec::new();
+    for rule in rules {
+        let (subresources, whole): (Vec<Text>, Vec<Text>) = rule
+            .resources
+            .iter()
+            .cloned()
+            .partition(|own| own.contains('/'));
+        if subresources.is_empty() || whole.is_empty() {
+            let subresource = if whole.is_empty() { "any" } else { "" };
+            all.push(with_verbs(rule, rule.resources.clone(), subresource));
+        } else {
+            all.push(with_verbs(rule, whole, ""));
+            all.push(with_verbs(rule, subresources, "any"));
+        }
+    }
+    all
 }
 
 /// Whether a path of a rule is or holds another.

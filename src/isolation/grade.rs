@@ -262,7 +262,7 @@ struct OnePermission<'a> {
 
 impl OnePermission<'_> {
     fn grade(&self, place: Place<'_>, held: &HeldRules<'_>) -> Grade {
-        if !self.is_served() || self.is_create_by_name() || self.is_review() || self.is_own() {
+        if !self.is_served() || self.names_no_request() || self.is_review() || self.is_own() {
             return Grade::Nothing;
         }
         if let Some(half) = self.half() {
@@ -296,14 +296,9 @@ impl OnePermission<'_> {
         resources::may_be_served(self.group, self.resource, self.subresource)
     }
 
-    /// Whether it is a `create` of named objects: a POST has no name when it is authorized. To
-    /// apply an object from the server side takes `patch` as well.
-    fn is_create_by_name(&self) -> bool {
-        let applies = || self.rule.verbs.iter().any(|verb| verb == "patch");
-        self.verb == "create"
-            && self.subresource.is_empty()
-            && !self.rule.names.is_empty()
-            && !applies()
+    /// Whether it names objects, and no request with its verb has a name.
+    fn names_no_request(&self) -> bool {
+        self.rule.names_no_request(self.verb, self.subresource)
     }
 
     /// Whether it asks the API server a question, or asks for a certificate that somebody else has to

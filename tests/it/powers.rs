@@ -71,7 +71,18 @@ const fn no(bound: Bound, rules: &'static [&'static str]) -> Way {
     }
 }
 
-static WAYS: [Way; 51] = [
+static WAYS: [Way; 58] = [
+    // Operators that run pods, and engines that apply, as an account that the object names.
+    yes(
+        InAlpha,
+        &["opentelemetry.io opentelemetrycollectors create"],
+    ),
+    yes(InAlpha, &["monitoring.coreos.com prometheuses patch"]),
+    no(InAlpha, &["monitoring.coreos.com servicemonitors create"]),
+    yes(InAlpha, &["kappctrl.k14s.io apps create"]),
+    yes(InAlpha, &["gitops.kluctl.io kluctldeployments update"]),
+    no(InAlpha, &["tekton.dev tasks,pipelines create"]),
+    no(InAlpha, &["- serviceaccounts/token deletecollection boss"]),
     // Impersonation.
     yes(InTheCluster, &["- users impersonate"]),
     yes(InTheCluster, &["- users impersonate jane"]),

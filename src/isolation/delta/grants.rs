@@ -1,7 +1,7 @@
 //! The rights that subjects have in one state and not in another.
 
 use super::{Party, PartyLine, party};
-use crate::graph::rbac::{Binding, PolicyRule, Role, Subject, uncovered};
+use crate::graph::rbac::{Binding, PolicyRule, Role, Subject, effective, uncovered};
 use crate::graph::{Cluster, InputKind, Owner};
 use crate::value::Text;
 
@@ -60,11 +60,12 @@ fn grants_more(one: &Cluster, other: &Cluster, binding: &Binding, subject: &Subj
     let Some(role) = role else {
         return true;
     };
+    let rules = effective(&role.rules);
     let has = |known: &Subject| {
         let given = other
             .rbac
             .rules_in(&known.with_groups(), &binding.id.namespace);
-        uncovered(&given, &role.rules).is_empty()
+        uncovered(&given, &rules).is_empty()
     };
     !has(subject) && !stand_ins(one, other, subject).any(has)
 }
@@ -101,7 +102,7 @@ fn changed_roles(one: &Cluster, other: &Cluster) -> Vec<PartyLine> {
             "" => Party::RoleHolders,
             namespace => party(one, one.owner(namespace)),
         };
-        let more = uncovered(&known.rules, &role.rules);
+        let more = uncovered(&known.rules, &effective(&role.rules));
         lines.extend(more.iter().map(|rule| (party.clone(), says(role, rule))));
     }
     lines
