@@ -327,6 +327,51 @@ fn what_is_not_evaluated_cannot_be_told() {
 }
 
 #[test]
+fn a_policy_of_another_kind_narrows_only_if_it_allows_nothing() {
+    let policy = "apiVersion: projectcalico.org/v3\n\
+                  kind: NetworkPolicy\n\
+                  metadata: {name: p, namespace: \"{{ namespace.name }}\"}\n\
+                  spec: {selector: all(), types: [Egress], egress: [{action: Allow}]}\n";
+    let says = "? object: NetworkPolicy a/p is added";
+    assert_class(NAMESPACE, "", policy, "cannot-tell", says);
+    let denies = policy.replace("Allow", "Deny");
+    assert_class(
+        NAMESPACE,
+        "",
+        &denies,
+        "narrows",
+        "NetworkPolicy a/p is added",
+    );
+}
+
+#[test]
+fn a_rule_that_no_request_matches_gives_nobody_anything() {
+    let role = |verbs: &str| {
+        format!(
+            "apiVersion: rbac.authorization.k8s.io/v1\n\
+             kind: Role\n\
+             metadata: {{name: r, namespace: \"{{{{ namespace.name }}}}\"}}\n\
+             rules: [{{apiGroups: [\"\"], resources: [secrets], verbs: [{verbs}], resourceNames: [a]}}]\n\
+             ---\n\
+             apiVersion: rbac.authorization.k8s.io/v1\n\
+             kind: RoleBinding\n\
+             metadata: {{name: r, namespace: \"{{{{ namespace.name }}}}\"}}\n\
+             roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: r}}\n\
+             subjects: [{{kind: User, apiGroup: rbac.authorization.k8s.io, name: eve}}]\n"
+        )
+    };
+    let nothing = role("create, deletecollection");
+    assert_class(NAMESPACE, "", &nothing, "neutral", "changes nothing");
+    assert_class(
+        NAMESPACE,
+        "",
+        &role("create, patch"),
+        "widens",
+        "user eve has Role `r`",
+    );
+}
+
+#[test]
 fn a_workload_that_only_runs_gives_nobody_anything() {
     let deployment = |pod: &str| {
         format!(

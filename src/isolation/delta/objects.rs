@@ -245,7 +245,8 @@ impl Judge<'_> {
         match topic(object.id) {
             _ if self.unevaluated.contains(object.id) => Effect::Untold,
             // The first policy of a namespace only closes.
-            _ if object.id.kind == "NetworkPolicy" && is_new => Effect::Lost,
+            _ if Dialect::of(object.id).is_some() && is_new => Effect::Lost,
+            _ if is_new && self.only_narrows(object.id) => Effect::Lost,
             Topic::Admission if only_denies(object.id) && is_new => Effect::Lost,
             Topic::Admission if only_denies(object.id) && is_gone => Effect::Gained,
             Topic::Sync | Topic::Host | Topic::Identity | Topic::Workload
@@ -255,6 +256,19 @@ impl Judge<'_> {
             }
             _ => Effect::Untold,
         }
+    }
+
+    /// Whether an object is a network policy of another kind that only takes connections away.
+    fn only_narrows(&self, id: &ObjectId) -> bool {
+        let policies = self
+            .states
+            .after
+            .cluster
+            .map(|cluster| &cluster.facts.narrowing_policies);
+        policies
+            .into_iter()
+            .flatten()
+            .any(|policy| policy.id == *id)
     }
 
     /// The labels and annotations that differ and decide something.
