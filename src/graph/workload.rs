@@ -23,6 +23,8 @@ pub struct Workload {
     pub account: Text,
     /// Whether they use the node's network: no policy governs them.
     pub host_network: bool,
+    /// Whether it has one pod: it is one, or asks for one replica.
+    pub is_single: bool,
     /// Their addresses, where it is a pod that runs.
     pub ips: Vec<IpAddr>,
     /// The ports that they name.
@@ -80,6 +82,7 @@ impl Workload {
                 .unwrap_or("default")
                 .into(),
             host_network: is_true(pod.member("hostNetwork")),
+            is_single: is_single(&id, object),
             ips: addresses(object.member("status")),
             ports: named_ports(pod),
             images: items(pod.member("containers"))
@@ -100,6 +103,7 @@ impl Workload {
             labels: Labels::default(),
             account: "default".into(),
             host_network: false,
+            is_single: false,
             ips: Vec::new(),
             ports: Vec::new(),
             images: Vec::new(),
@@ -112,12 +116,37 @@ impl Workload {
     }
 }
 
-/// The ports that the containers of a pod name.
+/// Whether an object is a pod, or asks for one replica. One that does not say how many asks for one.
+fn is_single<T: TreeValue>(id: &ObjectId, object: &T) -> bool {
+    const REPLICATED: [&str; 4] = [
+        "Deployment",
+        "ReplicaSet",
+        "ReplicationController",
+        "StatefulSet",
+    ];
+    if id.kind == "Pod" {
+        return true;
+    }
+    let replicas = object
+        .member("spec")
+        .and_then(|spec| spec.member("replicas"));
+    let is_one = match replicas.map(TreeValue::view) {
+        None | Some(View::Null) => true,
+        Some(View::Number(number)) => number.as_u64() == Some(1),
+        Some(_) => false,
+    };
+    is_one && ["", "apps"].contains(&&*id.group) && REPLICATED.contains(&&*id.kind)
+}
+
+/// The ports that the containers of a pod name. An init container that is no sidecar has ended when
+/// the pod serves.
 fn named_ports<T: TreeValue>(pod: &T) -> Vec<NamedPort> {
-    let containers = ["containers", "initContainers"].map(|list| items(pod.member(list)));
-    let ports = containers
-        .into_iter()
-        .flatten()
+    let restarts =
+        |one: &&T| one.member("restartPolicy").and_then(TreeValue::text) == Some("Always");
+    let sidecars = items(pod.member("initContainers")).iter().filter(restarts);
+    let ports = items(pod.member("containers"))
+        .iter()
+        .chain(sidecars)
         .flat_map(|container| items(container.member("ports")));
 
     ports

@@ -45,6 +45,8 @@ pub struct PodEnd {
     pub ports: Option<Vec<NamedPort>>,
     /// The workload that is named, if one is.
     pub workload: Option<ObjectId>,
+    /// Whether the workload has one pod.
+    pub is_single: bool,
     /// Whether the pod uses the network of its node.
     pub host_network: bool,
 }
@@ -57,6 +59,7 @@ impl PodEnd {
             labels: None,
             ports: None,
             workload: None,
+            is_single: false,
             host_network: false,
         }
     }
@@ -460,10 +463,16 @@ fn between_pods(
 /// Source: kubernetes.io/docs/concepts/services-networking/network-policies, "a Pod cannot block
 /// access to itself".
 fn itself(cluster: &Cluster, from: &PodEnd, to: &PodEnd) -> Option<Step> {
-    let pod = from.workload.as_ref()?;
-    let is_one = pod.kind == "Pod" && from.workload == to.workload;
+    let workload = from.workload.as_ref()?;
+    let is_one = from.is_single && from.workload == to.workload;
     is_one.then(|| {
-        let text = format!("{} always reaches itself", pod.called());
+        let text = match workload.kind.as_str() {
+            "Pod" => format!("{} always reaches itself", workload.called()),
+            _ => format!(
+                "{} has one pod, which always reaches itself",
+                workload.called()
+            ),
+        };
         Step::new(from.span(cluster), text)
     })
 }

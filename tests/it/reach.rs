@@ -703,3 +703,29 @@ fn a_fleet_that_declares_no_dns_has_that_of_its_manifests() {
         );
     }
 }
+
+#[test]
+fn the_only_pod_of_a_workload_reaches_itself() {
+    let workload = |kind: &str, replicas: &str| {
+        let text = format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop}}\n---\n\
+             apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n\
+             metadata: {{name: deny, namespace: shop}}\n\
+             spec: {{podSelector: {{}}, policyTypes: [Ingress, Egress]}}\n---\n\
+             apiVersion: apps/v1\nkind: {kind}\nmetadata: {{name: db, namespace: shop}}\n\
+             spec: {{{replicas}selector: {{matchLabels: {{app: db}}}}, template: {{metadata: \
+             {{labels: {{app: db}}}}, spec: {{containers: [{{name: c, image: c}}]}}}}}}\n"
+        );
+        let sandbox = Sandbox::with(&[("all.yaml", &text)]);
+        ask(&sandbox, &["shop/db", "shop/db"])
+    };
+    for (kind, replicas, word) in [
+        ("StatefulSet", "", "yes"),
+        ("Deployment", "replicas: 1, ", "yes"),
+        ("Deployment", "replicas: 2, ", "no"),
+        ("DaemonSet", "", "no"),
+    ] {
+        let (first, all) = workload(kind, replicas);
+        assert!(first.contains(word), "{kind} {replicas}: {all}");
+    }
+}

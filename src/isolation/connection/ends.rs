@@ -339,6 +339,7 @@ fn pods_of<'a, 'w>(
                 labels: Some(workload.labels.clone()),
                 ports: Some(workload.ports.clone()),
                 workload: Some(workload.id.clone()),
+                is_single: workload.is_single,
                 host_network: workload.host_network,
             });
         }
