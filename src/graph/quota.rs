@@ -45,10 +45,49 @@ pub enum Enforcer {
 pub enum QuotaScope {
     /// Every pod.
     EveryPod,
+    /// One of two halves of all pods.
+    Half(PodHalf),
     /// The pods whose priority class this selects, alone. The only key is `PriorityClass`.
     PriorityClass(Selector),
     /// Other pods.
     Some,
+}
+
+/// Half of the pods of a namespace.
+///
+/// Source: kubernetes.io/docs/concepts/policy/resource-quotas, "Quota scopes".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodHalf {
+    /// With a deadline.
+    Terminating,
+    /// Without one.
+    NotTerminating,
+    /// Without any request or limit.
+    BestEffort,
+    /// With one.
+    NotBestEffort,
+}
+
+impl PodHalf {
+    fn of(scope: &str) -> Option<Self> {
+        Some(match scope {
+            "Terminating" => Self::Terminating,
+            "NotTerminating" => Self::NotTerminating,
+            "BestEffort" => Self::BestEffort,
+            "NotBestEffort" => Self::NotBestEffort,
+            _ => return None,
+        })
+    }
+
+    /// The half that holds the other pods.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Terminating => Self::NotTerminating,
+            Self::NotTerminating => Self::Terminating,
+            Self::BestEffort => Self::NotBestEffort,
+            Self::NotBestEffort => Self::BestEffort,
+        }
+    }
 }
 
 /// The namespaces that a quota governs.
@@ -112,11 +151,21 @@ impl Quota {
             }
             ("capsule.clastix.io", "Tenant") => {
                 let label = Selector::equal("capsule.clastix.io/tenant", &id.name);
+                // Capsule labels the namespaces, and lists them in the status.
+                let status = node.member("status");
+                let listed = texts(status.and_then(|status| status.member("namespaces")));
+                let governed: Vec<Governed> = listed
+                    .map(|name| Governed::Namespace(name.into()))
+                    .chain([Governed::labelled(label)])
+                    .collect();
                 let quotas = spec.and_then(|spec| spec.member("resourceQuotas"));
-                items(quotas.and_then(|quotas| quotas.member("items")))
-                    .iter()
-                    .flat_map(|item| of(Some(item), Governed::labelled(label.clone())))
-                    .collect()
+                let items = items(quotas.and_then(|quotas| quotas.member("items"))).iter();
+                let each = |item| {
+                    governed
+                        .iter()
+                        .flat_map(move |all| of(Some(item), all.clone()))
+                };
+                items.flat_map(each).collect()
             }
             ("scheduling.sigs.k8s.io" | "scheduling.x-k8s.io", "ElasticQuota") => {
                 let most = spec.and_then(|spec| spec.member("max"));
@@ -186,7 +235,7 @@ impl Quota {
                 let labels = Labels::new([(PRIORITY_CLASS.into(), class.into())]);
                 selector.matches(&labels)
             }
-            QuotaScope::EveryPod | QuotaScope::Some => false,
+            QuotaScope::EveryPod | QuotaScope::Half(_) | QuotaScope::Some => false,
         }
     }
 }
@@ -262,6 +311,12 @@ fn scope<T: TreeValue>(spec: Option<&T>) -> QuotaScope {
             None => QuotaScope::EveryPod,
             Some(_) => QuotaScope::Some,
         };
+    }
+
+    if let ([half], []) = (names.as_slice(), expressions)
+        && let Some(half) = PodHalf::of(half)
+    {
+        return QuotaScope::Half(half);
     }
 
     let mut requirements: Vec<Requirement> = Vec::new();

@@ -1,6 +1,6 @@
 //! The quotas that govern each namespace, and what they bound there.
 
-use crate::graph::quota::{Enforcer, Governed, Quota, QuotaScope};
+use crate::graph::quota::{Enforcer, Governed, PodHalf, Quota, QuotaScope};
 use crate::graph::{Cluster, NamespaceNode, Owner};
 use crate::kube::labels::Labels;
 use crate::value::Text;
@@ -106,10 +106,33 @@ impl<'a> Governing<'a> {
         }
     }
 
-    /// The quotas of a namespace that count every pod of it.
+    /// The quotas of a namespace that count every pod of it, alone or two together.
     pub fn of(&self, namespace: u32) -> impl Iterator<Item = &'a Quota> {
-        self.all(namespace)
-            .filter(|quota| quota.scope == QuotaScope::EveryPod && !quota.amounts.is_empty())
+        let counts_every = move |quota: &&Quota| match quota.scope {
+            QuotaScope::EveryPod => true,
+            QuotaScope::Half(half) => self.has_half(namespace, half.other(), |_| true),
+            QuotaScope::PriorityClass(_) | QuotaScope::Some => false,
+        };
+        let all = self.all(namespace);
+        all.filter(|quota| !quota.amounts.is_empty())
+            .filter(counts_every)
+    }
+
+    /// Whether a quota of a namespace counts a half of its pods, and meets a condition.
+    fn has_half(&self, namespace: u32, half: PodHalf, is_it: impl Fn(&Quota) -> bool) -> bool {
+        let mut all = self.all(namespace);
+        all.any(|quota| quota.scope == QuotaScope::Half(half) && is_it(quota))
+    }
+
+    /// Whether the quotas of a namespace bound a resource for every pod, by any of its names.
+    fn bounds(&self, namespace: u32, names: &[&str]) -> bool {
+        self.of(namespace).any(|quota| match quota.scope {
+            QuotaScope::Half(half) => {
+                let other = |quota: &Quota| quota.bounds(names);
+                quota.bounds(names) && self.has_half(namespace, half.other(), other)
+            }
+            _ => quota.bounds(names),
+        })
     }
 
     fn all(&self, namespace: u32) -> impl Iterator<Item = &'a Quota> {
@@ -121,18 +144,18 @@ impl<'a> Governing<'a> {
     pub fn free(&self, at: u32, namespace: &NamespaceNode) -> Vec<&'static str> {
         let mut free: Vec<&'static str> = SHARES
             .iter()
-            .filter(|share| !self.of(at).any(|quota| quota.bounds(share.names)))
+            .filter(|share| !self.bounds(at, share.names))
             .map(|share| share.called)
             .collect();
 
         let claims = ["persistentvolumeclaims", "count/persistentvolumeclaims"];
-        let counted = self.of(at).any(|quota| quota.bounds(&claims));
+        let counted = self.bounds(at, &claims);
         let none = self.of(at).any(|quota| {
             let amounts = claims.iter().filter_map(|name| quota.amounts.get(*name));
             amounts.into_iter().any(|zero| *zero)
         });
         let sized = counted && self.limited_claims.contains(&namespace.name);
-        if !none && !sized && !self.of(at).any(|quota| quota.bounds(&["requests.storage"])) {
+        if !none && !sized && !self.bounds(at, &["requests.storage"]) {
             free.push("the storage of volumes (requests.storage)");
         }
         free
@@ -141,7 +164,7 @@ impl<'a> Governing<'a> {
     /// Whether no quota of a namespace bounds pods, their CPU or their memory.
     pub fn leaves_compute_free(&self, at: u32) -> bool {
         let mut compute = SHARES.iter().filter(|share| share.is_compute);
-        compute.all(|share| !self.of(at).any(|quota| quota.bounds(share.names)))
+        compute.all(|share| !self.bounds(at, share.names))
     }
 
     /// The classes of some that the pods of a namespace may name in any number.
