@@ -1,5 +1,5 @@
 use super::paths::{NetworkPath, assumption};
-use super::reach::{Admitted, Reachability};
+use super::reach::{Admitted, Reachability, is_rendered};
 use super::{Findings, owned};
 use crate::diagnostic::rule;
 use crate::graph::network::PolicyObject;
@@ -75,7 +75,10 @@ pub(super) fn check(
             let mut all = Ok(Admitted::default());
             for path in paths {
                 let admitted = reach.admitted_through(index, path, declared);
-                edges += admitted.as_ref().map_or(0, |admitted| admitted.declared);
+                // Another policy that lets the traffic of an edge in declares no other edge.
+                if is_rendered(path) {
+                    edges += admitted.as_ref().map_or(0, |admitted| admitted.declared);
+                }
                 all = match (all, admitted) {
                     (Ok(all), Ok(admitted)) => Ok(all.with(&admitted)),
                     _ => Err(TooLarge),

@@ -185,8 +185,8 @@ impl PathCondition<'_> {
                 .all(|port| port.ports == Ports::Range(53, 53))
     }
 
-    /// Whether each connection that another path out lets through to an entrance is one of this
-    /// path too, whichever pods of its own namespace send. `others` are more paths like this one.
+    /// Whether each connection that another path lets through to a path of the other end is one of
+    /// some paths too, whichever pods of their own namespace take part.
     pub fn covers<'p>(
         paths: impl Iterator<Item = &'p PathCondition<'p>>,
         other: &PathCondition<'_>,
@@ -209,8 +209,14 @@ impl PathCondition<'_> {
                 .any(|own| holds_port(own, port))
         };
         let (some, more) = (other.ports, entrance.ports);
-        let smaller = |ports: &[Port]| !ports.is_empty() && ports.iter().all(lets);
-        smaller(some) || smaller(more)
+        if some.is_empty() || more.is_empty() {
+            let stated = if some.is_empty() { more } else { some };
+            return !stated.is_empty() && stated.iter().all(lets);
+        }
+        let shared = some
+            .iter()
+            .flat_map(|left| more.iter().filter_map(|right| shared_ports(left, right)));
+        shared.into_iter().all(|port| lets(&port))
     }
 }
 
@@ -267,6 +273,22 @@ impl PathPorts {
                 .any(|port| other.iter().any(|other| port_meets(port, other))),
         }
     }
+}
+
+/// The ports that two have in common, or more: a name can stand for any number.
+fn shared_ports(left: &Port, right: &Port) -> Option<Port> {
+    if !port_meets(left, right) {
+        return None;
+    }
+    let ports = match (&left.ports, &right.ports) {
+        (Ports::Range(first, last), Ports::Range(from, to)) => {
+            Ports::Range(*first.max(from), *last.min(to))
+        }
+        (own, Ports::All) | (own @ Ports::Range(..), Ports::Named(_)) => own.clone(),
+        (_, other) => other.clone(),
+    };
+    let protocol = right.protocol;
+    Some(Port { protocol, ports })
 }
 
 /// Whether some ports hold others.

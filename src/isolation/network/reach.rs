@@ -493,29 +493,41 @@ impl<'r, 'a> Entrance<'r, 'a> {
 
     /// Whether a namespace comes in by an edge that both sides declare, and by nothing else.
     ///
-    /// Policies that are rendered must let it through at both ends.
+    /// Policies that are rendered must let it through at both ends. Other policies may let the
+    /// traffic of the edge through too, and nothing more.
     fn is_declared(&self, from: u32) -> Result<bool, TooLarge> {
-        let rendered = |path: &NetworkPath<'a>| {
-            path.by
-                .is_some_and(|(policy, _)| policy.origin.input.is_rendered())
-        };
-        if !self.declared.contains(&(from, self.to)) || !rendered(self.path) {
+        if !self.declared.contains(&(from, self.to)) {
             return Ok(false);
         }
-
-        // Other policies may let out the traffic of the edge too, and nothing more.
         let exits = self.reach.paths_out(from).ok_or(TooLarge)?;
+        let entrances = self.reach.paths_in(self.to).ok_or(TooLarge)?;
         let leading = || exits.iter().filter(|exit| exit.namespaces.has(self.to));
+        let entering = || entrances.iter().filter(|path| path.namespaces.has(from));
+        let edge_out = || {
+            let rendered = leading().filter(|exit| is_rendered(exit));
+            rendered.map(|exit| &exit.condition)
+        };
+        let edge_in = || {
+            let rendered = entering().filter(|path| is_rendered(path));
+            rendered.map(|path| &path.condition)
+        };
+
         let entrance = &self.path.condition;
-        for exit in leading().filter(|exit| !rendered(exit)) {
-            let edge = leading().filter(|exit| rendered(exit));
-            let edge = edge.map(|exit| &exit.condition);
-            if !PathCondition::covers(edge, &exit.condition, entrance)
-                && exit.condition.meets(entrance)?
-            {
+        for exit in leading() {
+            let is_sent =
+                is_rendered(exit) || PathCondition::covers(edge_out(), &exit.condition, entrance);
+            let is_taken = is_rendered(self.path)
+                || PathCondition::covers(edge_in(), entrance, &exit.condition);
+            if !(is_sent && is_taken) && exit.condition.meets(entrance)? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
+}
+
+/// Whether a path is one of a policy that is rendered.
+pub fn is_rendered(path: &NetworkPath<'_>) -> bool {
+    path.by
+        .is_some_and(|(policy, _)| policy.origin.input.is_rendered())
 }
