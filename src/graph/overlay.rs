@@ -50,7 +50,8 @@ pub(super) fn transforms(
     root: &Node,
     text: &dyn Fn(&str) -> Option<String>,
 ) -> Option<(String, Span)> {
-    const CHANGING: [&str; 16] = [
+    // A number of replicas (`replicas`) decides nothing.
+    const CHANGING: [&str; 15] = [
         "namespace",
         "labels",
         "commonLabels",
@@ -63,7 +64,6 @@ pub(super) fn transforms(
         "transformers",
         "generators",
         "helmCharts",
-        "replicas",
         "vars",
         "crds",
         "bases",
