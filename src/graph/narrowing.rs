@@ -2,7 +2,7 @@
 
 use crate::document::{TreeValue, View};
 use crate::kube::ObjectId;
-use crate::kube::labels::{items, text};
+use crate::kube::labels::{is_true, items, text};
 
 /// Whether a policy of another kind only takes connections away, or has no effect.
 ///
@@ -27,11 +27,12 @@ pub fn only_narrows<T: TreeValue>(id: &ObjectId, node: &T) -> bool {
         }
         ("projectcalico.org" | "crd.projectcalico.org", kind) => {
             // A staged policy is only counted, and never enforced.
-            kind.starts_with("Staged") || actions_are(spec, &["Deny", "Log"])
+            kind.starts_with("Staged") || calico_narrows(spec)
         }
         ("cilium.io", "CiliumNetworkPolicy" | "CiliumClusterwideNetworkPolicy") => {
             cilium_denies(node)
         }
+        ("k8s.cni.cncf.io", "NetworkAttachmentDefinition") => adds_no_interface(id, spec),
         _ => false,
     }
 }
@@ -55,7 +56,29 @@ fn actions_are<T: TreeValue>(spec: Option<&T>, actions: &[&str]) -> bool {
         })
 }
 
-/// Whether a policy of Cilium has rules that deny, and none that allow.
+/// Whether a policy of Calico opens nothing to pods.
+///
+/// `Pass` in a tier before the default one hands on to it, where the NetworkPolicies are. In the
+/// default tier it skips them. A policy before DNAT, or without connection tracking, is for
+/// interfaces of nodes alone.
+///
+/// Source: docs.tigera.io, "Tiered policy" and "Global network policy".
+fn calico_narrows<T: TreeValue>(spec: Option<&T>) -> bool {
+    let is_set = |key: &str| is_true(spec.and_then(|spec| spec.member(key)));
+    if is_set("preDNAT") || is_set("doNotTrack") {
+        return true;
+    }
+    let tier = text(spec, "tier").unwrap_or_default();
+    match tier.as_str() {
+        "" | "default" => actions_are(spec, &["Deny", "Log"]),
+        _ => actions_are(spec, &["Deny", "Log", "Pass"]),
+    }
+}
+
+/// Whether a policy of Cilium has no rule that allows. A rule without fields only denies by default,
+/// and a policy with a `nodeSelector` is for nodes alone.
+///
+/// Source: docs.cilium.io, "Ingress Default Deny" and "Host Policies".
 fn cilium_denies<T: TreeValue>(node: &T) -> bool {
     let one = node.member("spec").into_iter();
     let specs: Vec<&T> = one.chain(items(node.member("specs"))).collect();
@@ -65,10 +88,31 @@ fn cilium_denies<T: TreeValue>(node: &T) -> bool {
         _ => false,
     };
     let denies = |spec: &&T| {
-        ["ingressDeny", "egressDeny"]
+        ["ingress", "egress", "ingressDeny", "egressDeny"]
             .iter()
             .any(|key| !items(spec.member(key)).is_empty())
     };
+    let is_of_nodes = |spec: &&T| {
+        spec.member("nodeSelector").is_some() && spec.member("endpointSelector").is_none()
+    };
 
-    specs.iter().any(denies) && specs.iter().all(|spec| rules(Some(*spec)).all(is_empty))
+    specs.iter().any(denies)
+        && specs
+            .iter()
+            .all(|spec| is_of_nodes(spec) || rules(Some(*spec)).all(is_empty))
+}
+
+/// Whether a network attachment adds no interface to pods: that of Istio's CNI plugin, which
+/// OpenShift asks for in each namespace of a mesh.
+///
+/// Source: istio.io, "OpenShift" (platform prerequisites).
+fn adds_no_interface<T: TreeValue>(id: &ObjectId, spec: Option<&T>) -> bool {
+    const ISTIO: &str = "istio-cni";
+    let config = text(spec, "config").unwrap_or_default();
+    if config.trim().is_empty() {
+        // Multus takes the configuration of this name from the node.
+        return id.name == ISTIO;
+    }
+    let config: Option<serde_json::Value> = serde_json::from_str(&config).ok();
+    config.is_some_and(|config| config.get("type").and_then(|kind| kind.as_str()) == Some(ISTIO))
 }
