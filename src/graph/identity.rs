@@ -2,6 +2,7 @@
 
 use super::object::Origin;
 use crate::kube::ObjectId;
+use crate::kube::labels::Selector;
 use crate::source::Span;
 use crate::value::Text;
 
@@ -46,6 +47,19 @@ pub struct IdentityAssociation {
     pub system: &'static str,
     /// The identity.
     pub identity: Text,
+    /// Where the object comes from.
+    pub origin: Origin,
+}
+
+/// An object that gives the pods of some namespaces one identity.
+#[derive(Clone, Debug)]
+pub struct SharedIdentity {
+    /// The object.
+    pub id: ObjectId,
+    /// The identity.
+    pub identity: Text,
+    /// The namespaces.
+    pub namespaces: Selector,
     /// Where the object comes from.
     pub origin: Origin,
 }

@@ -27,6 +27,7 @@ pub mod operator;
 pub mod overlay;
 pub mod platform;
 pub mod pod_security;
+mod plugin_setting;
 mod pod_shape;
 pub mod principal;
 pub mod quota;

@@ -129,7 +129,7 @@ pub fn flag<'a>(args: &'a [(Text, Option<Span>)], name: &str) -> Option<(&'a str
 }
 
 /// The last part of an image's name, without its tag and its digest.
-fn image_name(image: &str) -> &str {
+pub fn image_name(image: &str) -> &str {
     let name = image.rsplit('/').next().unwrap_or(image);
     name.split([':', '@']).next().unwrap_or(name)
 }

@@ -84,7 +84,7 @@ pub struct CsiDriver {
 pub struct ReferenceGrant {
     /// What it is.
     pub id: ObjectId,
-    /// Namespaces that may, and where each is named.
+    /// Namespaces that may, and where each is named. See [`Self::EVERY_NAMESPACE`].
     pub from: Vec<(Text, Option<Span>)>,
     /// The kinds that they may refer to.
     pub kinds: Vec<Text>,
@@ -287,6 +287,47 @@ impl CsiDriver {
 }
 
 impl ReferenceGrant {
+    /// The name that stands for every namespace.
+    pub const EVERY_NAMESPACE: &'static str = "*";
+
+    /// Reads an object by which other namespaces may refer to objects of its own; `None` for
+    /// another kind.
+    ///
+    /// Sources: gateway-api.sigs.k8s.io/api-types/referencegrant; the same of Kong;
+    /// projectcontour.io, "TLS Certificate Delegation"; developer.hashicorp.com,
+    /// `VaultAuth.spec.allowedNamespaces`.
+    pub fn all_of<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Option<Vec<Self>> {
+        let spec = node.member("spec");
+        let named = |list: Option<&T>, kind: &'static str| Self {
+            from: items(list)
+                .iter()
+                .filter_map(|name| Some((name.text()?.into(), name.span())))
+                .collect(),
+            kinds: vec![kind.into()],
+            unnamed: Vec::new(),
+            id: id.clone(),
+            origin,
+        };
+
+        Some(match (&*id.group, &*id.kind) {
+            ("gateway.networking.k8s.io", "ReferenceGrant" | "ReferencePolicy")
+            | ("configuration.konghq.com", "KongReferenceGrant") => {
+                vec![Self::of(id.clone(), node, origin)]
+            }
+            ("projectcontour.io", "TLSCertificateDelegation") => {
+                let delegations = items(spec.and_then(|spec| spec.member("delegations"))).iter();
+                delegations
+                    .map(|one| named(one.member("targetNamespaces"), "Secret"))
+                    .collect()
+            }
+            ("secrets.hashicorp.com", "VaultAuth" | "VaultAuthGlobal") => {
+                let allowed = spec.and_then(|spec| spec.member("allowedNamespaces"));
+                vec![named(allowed, "VaultAuth")]
+            }
+            _ => return None,
+        })
+    }
+
     /// Reads a ReferenceGrant.
     pub fn of<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Self {
         let spec = node.member("spec");

@@ -5,17 +5,14 @@ use super::{Facts, ObjectRef};
 use crate::document::TreeValue;
 use crate::graph::host::{Host, IngressAnnotation};
 use crate::graph::storage::ReferenceGrant;
+use crate::kube::kinds;
 
 /// Reads an object that serves hosts, or a ReferenceGrant of the Gateway API.
 pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bool {
     let (id, origin) = (&object.id, object.origin);
 
-    if let ("gateway.networking.k8s.io", "ReferenceGrant" | "ReferencePolicy") =
-        (&*id.group, &*id.kind)
-    {
-        facts
-            .grants
-            .push(ReferenceGrant::of(id.clone(), node, origin));
+    if let Some(grants) = ReferenceGrant::all_of(id, node, origin) {
+        facts.grants.extend(grants);
         return true;
     }
     if id.kind == "Ingress" {
@@ -24,8 +21,18 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bo
             .extend(IngressAnnotation::of(id, node, origin));
     }
 
+    if ["IngressRoute", "IngressRouteTCP", "IngressRouteUDP"].contains(&&*id.kind) {
+        facts
+            .ingress_annotations
+            .extend(IngressAnnotation::of_route(id, node, origin));
+    }
+
     let hosts = Host::of(id, node, origin);
     let serves = hosts.is_some();
+    if !serves && !id.namespace.is_empty() && !kinds::is_complete(&id.group) {
+        let mentioned = Host::mentioned(id, node, origin);
+        facts.mentioned_hosts.extend(mentioned);
+    }
     facts.hosts.extend(hosts.into_iter().flatten());
     serves
 }

@@ -2,8 +2,8 @@
 
 use super::{Facts, ObjectRef};
 use crate::document::{TreeValue, View};
-use crate::graph::identity::{BorrowedIdentity, IdentityAssociation, Lender};
-use crate::kube::labels::{at, is_true, text};
+use crate::graph::identity::{BorrowedIdentity, IdentityAssociation, Lender, SharedIdentity};
+use crate::kube::labels::{Selector, at, is_true, text};
 use crate::source::Span;
 use crate::value::Text;
 
@@ -49,6 +49,17 @@ fn read_cloud<T: TreeValue>(reader: &mut Reader<'_>, spec: &T) -> bool {
                 "lets its pods ask the metadata service (169.254.169.254)",
                 None,
             );
+            return true;
+        }
+        ("core.cnrm.cloud.google.com", "ConfigConnectorContext") => {
+            let identity = text(Some(spec), "googleServiceAccount");
+            let namespace = reader.object.id.namespace.clone();
+            reader.associate(namespace, "Config Connector", identity);
+            return true;
+        }
+        ("secrets-store.csi.x-k8s.io", "SecretProviderClass") => reader.provider_class(spec),
+        ("spire.spiffe.io", "ClusterSPIFFEID") => {
+            reader.spiffe_id(spec);
             return true;
         }
         ("aadpodidentity.k8s.io", "AzureIdentity") => {
@@ -257,6 +268,46 @@ impl Reader<'_> {
             }
             _ => false,
         }
+    }
+
+    /// Secrets that the driver fetches with the identity of the node's virtual machine.
+    ///
+    /// Source: azure.github.io/secrets-store-csi-driver-provider-azure, "User-assigned Managed
+    /// Identity"; GoogleCloudPlatform/secrets-store-csi-driver-provider-gcp, `auth`.
+    fn provider_class<T: TreeValue>(&mut self, spec: &T) {
+        const OF_NODE: [(&str, &str); 2] =
+            [("useVMManagedIdentity", "true"), ("auth", "provider-adc")];
+        let parameters = spec.member("parameters");
+        for (key, value) in OF_NODE {
+            let field = parameters.and_then(|parameters| parameters.member(key));
+            if let Some(field) = field.filter(|field| field.text() == Some(value)) {
+                let lender = Lender::Program("the nodes' virtual machines");
+                self.borrow(lender, "fetches secrets of a vault", field.span());
+            }
+        }
+    }
+
+    /// An identity of SPIRE whose name does not tell namespaces apart.
+    ///
+    /// Source: spiffe/spire-controller-manager, docs/clusterspiffeid-crd.md.
+    fn spiffe_id<T: TreeValue>(&mut self, spec: &T) {
+        let template = text(Some(spec), "spiffeIDTemplate").unwrap_or_default();
+        // Names and UIDs of pods differ by namespace no more than by pod.
+        let tells_apart = ["Namespace", ".UID", "ServiceAccount.", "NodeMeta.UID"];
+        if template.is_empty() || tells_apart.iter().any(|part| template.contains(part)) {
+            return;
+        }
+        let namespaces = match spec.member("namespaceSelector").map(Selector::of) {
+            None => Selector(Vec::new()),
+            Some(Ok(selector)) => selector,
+            Some(Err(_)) => return,
+        };
+        self.facts.shared_identities.push(SharedIdentity {
+            id: self.object.id.clone(),
+            identity: template,
+            namespaces,
+            origin: self.object.origin,
+        });
     }
 
     /// An association of a service account with a role of AWS.

@@ -31,12 +31,13 @@ use super::admission_policy::{AdmissionPolicy, AdmissionPolicyBinding, KeptObjec
 use super::diversion::{ChosenEndpoints, Diversion};
 use super::gitops::Gitops;
 use super::host::{Host, IngressAnnotation};
-use super::identity::{BorrowedIdentity, IdentityAssociation};
+use super::identity::{BorrowedIdentity, IdentityAssociation, SharedIdentity};
 use super::indirect::{CopiedObjects, IndirectBinding};
 use super::membership::{ArgoPolicy, Membership};
 use super::network::PolicyObject;
 use super::object::{InputKind, Origin};
 use super::operator::Operator;
+use super::plugin_setting::IdlePlugin;
 use super::pod_security::PodSecurityConfiguration;
 use super::quota::{ExemptFlow, Quota};
 use super::rbac::{Binding, Role};
@@ -112,6 +113,8 @@ pub struct Facts {
     pub other_policies: Vec<ObjectRef>,
     /// Network policies of other kinds that only take connections away.
     pub narrowing_policies: Vec<ObjectRef>,
+    /// Objects that keep a network plugin from enforcing policies.
+    pub idle_plugins: Vec<IdlePlugin>,
     /// Endpoints with addresses of their author's choice.
     pub endpoints: Vec<ChosenEndpoints>,
     /// Objects of network plugins that divert traffic.
@@ -126,12 +129,16 @@ pub struct Facts {
     pub borrowed_identities: Vec<BorrowedIdentity>,
     /// Objects that give service accounts an identity of a cloud.
     pub identity_associations: Vec<IdentityAssociation>,
+    /// Objects that give pods of several namespaces one identity.
+    pub shared_identities: Vec<SharedIdentity>,
     /// Prometheus and its like, and whether each refuses that monitors name its files.
     pub scrapers: Vec<(ObjectRef, bool)>,
     /// Services.
     pub services: Vec<Service>,
     /// Hosts that are served, certified or resolved.
     pub hosts: Vec<Host>,
+    /// Hosts that objects of other kinds name, whatever they do with them.
+    pub mentioned_hosts: Vec<Host>,
     /// Annotations of Ingresses that reach into their controller.
     pub ingress_annotations: Vec<IngressAnnotation>,
     /// What the objects of the engines say that apply manifests.
@@ -197,6 +204,7 @@ macro_rules! each_list {
             policies,
             other_policies,
             narrowing_policies,
+            idle_plugins,
             endpoints,
             diversions,
             workloads,
@@ -204,8 +212,10 @@ macro_rules! each_list {
             admin_claims,
             borrowed_identities,
             identity_associations,
+            shared_identities,
             services,
             hosts,
+            mentioned_hosts,
             ingress_annotations,
             stores,
             secret_requests,
@@ -292,6 +302,8 @@ impl Facts {
         }
 
         other_grants::read_beside(self, &object, node);
+        self.idle_plugins
+            .extend(IdlePlugin::of(&object.id, node, origin));
         let borrows = identities::read(self, &object, node);
         match self.read(&object, node) {
             Ok(false) if borrows => {}

@@ -19,20 +19,27 @@ enum Form {
     Www,
     /// Conditions of a load balancer of AWS, in JSON.
     AwsConditions,
+    /// Predicates of Skipper: `Host("^a[.]org$")`, `HostAny("a.org")`.
+    SkipperPredicates,
 }
 
 /// Annotations that name hosts.
 ///
-/// Sources: the documentation of ingress-nginx, HAProxy Ingress, Kong, the AWS and Azure controllers,
-/// external-dns and cert-manager.
+/// Sources: the documentation of ingress-nginx, HAProxy Ingress, Skipper, Kong, the AWS and Azure
+/// controllers, external-dns and cert-manager.
 #[rustfmt::skip]
-static ANNOTATIONS: [(&str, Form, HostUse); 17] = [
+static ANNOTATIONS: [(&str, Form, HostUse); 22] = [
     ("nginx.ingress.kubernetes.io/server-alias", Form::List, HostUse::Serves),
     ("nginx.ingress.kubernetes.io/from-to-www-redirect", Form::Www, HostUse::Serves),
     ("haproxy-ingress.github.io/server-alias", Form::List, HostUse::Serves),
     ("haproxy-ingress.github.io/server-alias-regex", Form::Regex, HostUse::Serves),
     ("ingress.kubernetes.io/server-alias", Form::List, HostUse::Serves),
     ("ingress.kubernetes.io/server-alias-regex", Form::Regex, HostUse::Serves),
+    ("haproxy-ingress.github.io/redirect-from", Form::List, HostUse::Serves),
+    ("haproxy-ingress.github.io/redirect-from-regex", Form::Regex, HostUse::Serves),
+    ("ingress.kubernetes.io/redirect-from", Form::List, HostUse::Serves),
+    ("zalando.org/skipper-predicate", Form::SkipperPredicates, HostUse::Serves),
+    ("zalando.org/skipper-routes", Form::SkipperPredicates, HostUse::Serves),
     ("konghq.com/host-aliases", Form::List, HostUse::Serves),
     ("konghq.com/snis", Form::List, HostUse::Serves),
     ("appgw.ingress.kubernetes.io/hostname-extension", Form::List, HostUse::Serves),
@@ -74,6 +81,7 @@ pub(super) fn named<'a, T: TreeValue>(annotations: &'a T, node: &'a T) -> Vec<Na
             Form::Www if text == "true" => www(node),
             Form::Www => Vec::new(),
             Form::AwsConditions => aws_hosts(text),
+            Form::SkipperPredicates => skipper_hosts(text),
         };
         let named = patterns.into_iter();
         all.extend(named.map(|pattern| NamedHost::of(pattern, value.span()).used(used.clone())));
@@ -106,6 +114,30 @@ fn www<T: TreeValue>(node: &T) -> Vec<HostPattern> {
     };
     hosts
         .map(|host| HostPattern::parse(&other(host), Levels::One))
+        .collect()
+}
+
+/// The hosts of the predicates of Skipper: a regular expression in `Host`, names in `HostAny`.
+///
+/// Source: opensource.zalando.com/skipper/reference/predicates.
+fn skipper_hosts(text: &str) -> Vec<HostPattern> {
+    let of = |predicate: &'static str, read: fn(&str) -> HostPattern| {
+        let calls = text.match_indices(predicate);
+        let arguments = calls.filter_map(move |(at, _)| {
+            let rest = &text[at + predicate.len()..];
+            let quote = rest.chars().next()?;
+            // A list ends with a bracket; an expression may hold brackets of its own.
+            let parts = rest.split(quote).skip(1).step_by(2);
+            let count = match predicate {
+                "Host(" => 1,
+                _ => rest.split(')').next()?.matches(quote).count() / 2,
+            };
+            Some(parts.take(count).map(read).collect::<Vec<_>>())
+        });
+        arguments.flatten()
+    };
+    of("Host(", HostPattern::regex)
+        .chain(of("HostAny(", |name| HostPattern::parse(name, Levels::One)))
         .collect()
 }
 
@@ -189,6 +221,31 @@ const CONTROLLERS: [&str; 6] = [
 ];
 
 impl IngressAnnotation {
+    /// The references to other namespaces that an IngressRoute of Traefik makes.
+    ///
+    /// Source: doc.traefik.io, `allowCrossNamespace`, which is off by default.
+    pub fn of_route<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Vec<Self> {
+        const LISTS: [&str; 2] = ["services", "middlewares"];
+        let routes = items(node.member("spec").and_then(|spec| spec.member("routes"))).iter();
+        let of_route = |route: &'_ T| {
+            let named = |key: &'static str| {
+                let all = items(route.member(key)).iter();
+                all.filter_map(move |one| {
+                    let (namespace, name) = (one.member("namespace")?, one.member("name")?);
+                    Some(Self {
+                        id: id.clone(),
+                        key: key.into(),
+                        power: IngressPower::Uses(namespace.text()?.into(), name.text()?.into()),
+                        span: namespace.span(),
+                        origin,
+                    })
+                })
+            };
+            LISTS.into_iter().flat_map(named).collect::<Vec<_>>()
+        };
+        routes.flat_map(of_route).collect()
+    }
+
     /// The annotations of an object that reach into the controller.
     pub fn of<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Vec<Self> {
         let annotations = node

@@ -38,7 +38,7 @@ const HOSTNAME: &[&str] = &["spec", "hostname"];
 
 /// Source: the CRDs of each project.
 #[rustfmt::skip]
-static FIELDS: [HostField; 37] = [
+static FIELDS: [HostField; 52] = [
     field("projectcontour.io", "HTTPProxy", &["spec", "virtualhost", "fqdn"], One, HostUse::Serves),
     field("apisix.apache.org", "ApisixRoute", &["spec", "http", EACH, "match", "hosts", EACH], Many, HostUse::Serves),
     field("apisix.apache.org", "ApisixRoute", &["spec", "stream", EACH, "match", "host"], Many, HostUse::Serves),
@@ -56,7 +56,23 @@ static FIELDS: [HostField; 37] = [
     field("x.getambassador.io", "AmbassadorHost", HOSTNAME, Many, HostUse::Serves),
     field("gateway.solo.io", "VirtualService", &["spec", "virtualHost", "domains", EACH], Many, HostUse::Serves),
     field("zalando.org", "RouteGroup", HOSTS, One, HostUse::Serves),
-    field("k8s.nginx.org", "VirtualServer", HOST, One, HostUse::Serves),
+    // nginx takes a wildcard for any number of labels: nginx.org/en/docs/http/server_names.html.
+    field("k8s.nginx.org", "VirtualServer", HOST, Many, HostUse::Serves),
+    field("cis.f5.com", "VirtualServer", HOST, One, HostUse::Serves),
+    field("cis.f5.com", "TransportServer", HOST, One, HostUse::Serves),
+    field("networking.cfargotunnel.com", "TunnelBinding", &["subjects", EACH, "spec", "fqdn"], One, HostUse::Serves),
+    field("ingress.k8s.ngrok.com", "Domain", &["spec", "domain"], One, HostUse::Serves),
+    field("ngrok.k8s.ngrok.com", "CloudEndpoint", &["spec", "url"], One, HostUse::Serves),
+    field("ngrok.k8s.ngrok.com", "AgentEndpoint", &["spec", "url"], One, HostUse::Serves),
+    field("networking.gke.io", "MultiClusterIngress", &["spec", "template", "spec", "rules", EACH, "host"], One, HostUse::Serves),
+    field("flagger.app", "Canary", &["spec", "service", "hosts", EACH], Many, HostUse::Serves),
+    field("k8s.keycloak.org", "Keycloak", &["spec", "hostname", "hostname"], One, HostUse::Serves),
+    field("k8s.keycloak.org", "Keycloak", &["spec", "hostname", "admin"], One, HostUse::Serves),
+    field("argoproj.io", "ArgoCD", &["spec", "server", "host"], One, HostUse::Serves),
+    field("kafka.strimzi.io", "Kafka", &["spec", "kafka", "listeners", EACH, "configuration", "bootstrap", "host"], One, HostUse::Serves),
+    field("kafka.strimzi.io", "Kafka", &["spec", "kafka", "listeners", EACH, "configuration", "brokers", EACH, "host"], One, HostUse::Serves),
+    field("grafana.integreatly.org", "Grafana", &["spec", "ingress", "spec", "rules", EACH, "host"], One, HostUse::Serves),
+    field("grafana.integreatly.org", "Grafana", &["spec", "route", "spec", "host"], One, HostUse::Serves),
     field("k8s.nginx.org", "TransportServer", HOST, One, HostUse::Serves),
     field("serving.knative.dev", "DomainMapping", &["metadata", "name"], One, HostUse::Serves),
     field("networking.internal.knative.dev", "Ingress", &["spec", "rules", EACH, "hosts", EACH], One, HostUse::Serves),

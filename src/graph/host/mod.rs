@@ -3,6 +3,7 @@
 mod annotations;
 mod fields;
 mod istio;
+mod mentioned;
 mod pattern;
 mod traefik;
 
@@ -42,6 +43,8 @@ pub enum HostUse {
     Redirects,
     /// It listens for it, on behalf of routes.
     Listens,
+    /// It sets for its whole controller how requests for it are served.
+    Governs,
     /// It gets a certificate for it.
     Certifies,
     /// It makes a DNS record for it.
@@ -65,12 +68,19 @@ struct NamedHost<'a> {
 }
 
 impl<'a> NamedHost<'a> {
-    /// The host of a field that holds a name, with every path.
+    /// The host of a field that holds a name or an address (`https://a.org/x`), with every path.
     fn new<T: TreeValue>(node: &'a T, levels: Levels) -> Option<Self> {
-        Some(Self::of(
-            HostPattern::parse(node.text()?, levels),
-            node.span(),
-        ))
+        let name = host_of_address(node.text()?);
+        Some(Self::of(HostPattern::parse(name, levels), node.span()))
+    }
+
+    /// Every host.
+    fn every(span: Option<Span>) -> Self {
+        let pattern = HostPattern::Below {
+            domain: Text::default(),
+            levels: Levels::Many,
+        };
+        Self::of(pattern, span)
     }
 
     fn of(pattern: HostPattern, span: Option<Span>) -> Self {
@@ -102,10 +112,18 @@ impl Host {
                 traefik::named(&id.kind, spec)
             }
             ("cert-manager.io", "Certificate") => certificate(spec),
+            _ if governs_every_host(id) => {
+                vec![NamedHost::every(node.span()).used(HostUse::Governs)]
+            }
             (group, kind) if fields::has_field(group, kind) => fields::named(group, kind, node),
             _ => return None,
         };
         Some(Self::all(named, id, origin))
+    }
+
+    /// The hosts that an object of a kind without a reader names in fields that are called so.
+    pub fn mentioned<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Vec<Self> {
+        Self::all(mentioned::named(node), id, origin)
     }
 
     /// The hosts that the annotations of an object name, whichever its kind.
@@ -131,6 +149,27 @@ impl Host {
                 origin,
             })
             .collect()
+    }
+}
+
+/// The host of an address: what stands between the scheme and the port or the path. A name without a
+/// scheme is its own.
+fn host_of_address(text: &str) -> &str {
+    match text.split_once("://") {
+        Some((_, rest)) => rest.split(['/', ':', '?']).next().unwrap_or(rest),
+        None => text,
+    }
+}
+
+/// Whether an object sets something for every host of its controller, whichever its namespace.
+///
+/// Sources: doc.traefik.io, "TLS" (the store and the options named `default`); apisix.apache.org,
+/// "ApisixGlobalRule" and "ApisixClusterConfig".
+fn governs_every_host(id: &ObjectId) -> bool {
+    match (&*id.group, &*id.kind) {
+        ("traefik.io" | "traefik.containo.us", "TLSStore" | "TLSOption") => id.name == "default",
+        ("apisix.apache.org", "ApisixGlobalRule" | "ApisixClusterConfig") => true,
+        _ => false,
     }
 }
 
@@ -284,10 +323,20 @@ fn certificate<T: TreeValue>(spec: Option<&T>) -> Vec<NamedHost<'_>> {
         return Vec::new();
     }
 
-    let names = items(spec.and_then(|spec| spec.member("dnsNames"))).iter();
-    names
-        .chain(spec.and_then(|spec| spec.member("commonName")))
-        .filter_map(|name| NamedHost::new(name, Levels::One))
+    let field = |key: &str| spec.and_then(|spec| spec.member(key));
+    let names = items(field("dnsNames")).iter().chain(field("commonName"));
+    let named = names.filter_map(|name| NamedHost::new(name, Levels::One));
+    // A whole subject, as RFC 4514 writes it: `O=x,CN=a.org`.
+    let subject = field("literalSubject");
+    let parts = subject.and_then(TreeValue::text).unwrap_or_default();
+    let common = parts.split(',').filter_map(|part| {
+        let (key, name) = part.split_once('=')?;
+        let is_common = key.trim().eq_ignore_ascii_case("CN");
+        let pattern = is_common.then(|| HostPattern::parse(name, Levels::One))?;
+        Some(NamedHost::of(pattern, subject?.span()))
+    });
+    named
+        .chain(common)
         .map(|host| host.used(HostUse::Certifies))
         .collect()
 }

@@ -3,7 +3,7 @@ use super::mesh_host;
 use crate::diagnostic::rule;
 use crate::graph::host::{Host, HostPattern, HostUse, Levels};
 use crate::graph::{Cluster, Owner};
-use crate::isolation::{Finding, at};
+use crate::isolation::{Finding, at, tenant_of};
 use crate::kube::ObjectId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,8 @@ rule! {
     /// Ingresses, routes of every ingress controller, DNS records and certificates of two tenants for
     /// the same host. A wildcard or a regular expression stands for the hosts that its controller
     /// takes it for. Annotations that name hosts count, and so do objects that change where a mesh
-    /// sends the requests of others.
+    /// sends the requests of others, and those that set something for every host of a controller. An
+    /// object of a kind that is not evaluated and that names another tenant's host is a warning.
     ///
     /// A redirect of the platform, its certificates, its listeners, its wildcards, and its paths for
     /// logins and challenges take nothing from a tenant.
@@ -54,6 +55,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     }
     for (_, host) in &claims.unread {
         out.push(unread(cluster, host));
+    }
+    for host in &cluster.facts.mentioned_hosts {
+        out.extend(mentioned(cluster, &claims, host));
     }
 }
 
@@ -180,6 +184,13 @@ impl<'a> Claims<'a> {
             .collect()
     }
 
+    /// An owner of a name, other than one, and its object.
+    fn other_owner(&self, name: &str, owner: Owner) -> Option<(Owner, &'a Host)> {
+        let own = self.names.get(name).into_iter();
+        let all = merged(own.chain(self.above(name)));
+        all.into_iter().find(|(other, _)| *other != owner)
+    }
+
     /// The wildcards that hold a name.
     fn above<'s>(&'s self, name: &str) -> Vec<&'s HostOwners<'a>> {
         let parent = name.split_once('.').map(|(_, parent)| parent);
@@ -219,6 +230,7 @@ const fn predicate(host: &Host) -> &'static str {
         HostUse::Serves => "serves it",
         HostUse::Redirects => "redirects it",
         HostUse::Listens => "listens for it",
+        HostUse::Governs => "sets how its controller serves it",
         HostUse::Certifies => "gets a certificate for it",
         HostUse::Resolves => "makes a DNS record for it",
         HostUse::Mesh { .. } => "routes it in the mesh",
@@ -284,8 +296,40 @@ fn unread(cluster: &Cluster, host: &Host) -> Finding {
     let span = at(host.span, host.origin);
     let finding = Finding::unknown(&HOST_CLAIMED_TWICE, span, message)
         .fix("name the hosts, or write the expression in the syntax of RE2");
-    match crate::isolation::tenant_of(cluster, &host.id.namespace) {
+    match tenant_of(cluster, &host.id.namespace) {
         Some((_, tenant)) => finding.by(tenant),
         None => finding,
     }
+}
+
+/// The warning about an object of a tenant that names a host of another, and whose kind is not read.
+fn mentioned(cluster: &Cluster, claims: &Claims<'_>, host: &Host) -> Option<Finding> {
+    let (home, tenant) = tenant_of(cluster, &host.id.namespace)?;
+    let HostPattern::Name(name) = &host.pattern else {
+        return None;
+    };
+    let (other, served) = claims.other_owner(name, Owner::Tenant(home))?;
+    let Owner::Tenant(victim) = other else {
+        return None;
+    };
+
+    let message = format!(
+        "{} of tenant `{tenant}` names the host `{name}` of tenant `{}`, and its kind is not evaluated",
+        host.id.called(),
+        cluster.tenants[victim as usize].name
+    );
+    let (span, served_span) = (at(host.span, host.origin), at(served.span, served.origin));
+    Some(
+        Finding::warning(&HOST_CLAIMED_TWICE, span, message)
+            .by(tenant)
+            .reaching(&cluster.tenants[victim as usize].name)
+            .step(span, format!("{} names it", host.id.called()))
+            .through(&host.id)
+            .step(
+                served_span,
+                format!("{} {}", served.id.called(), predicate(served)),
+            )
+            .through(&served.id)
+            .fix("give the host to one of them, if objects of this kind serve it"),
+    )
 }

@@ -3,13 +3,16 @@ use crate::diagnostic::rule;
 use crate::graph::Cluster;
 use crate::graph::storage::{ReferenceGrant, VolumeClaim};
 use crate::isolation::{Finding, at, tenant_of};
+use crate::source::Span;
+use std::collections::BTreeSet;
 
 rule! {
     /// A tenant may refer to objects of another.
     ///
     /// ## What it finds
     /// A ReferenceGrant in a tenant's namespace that names a namespace of another tenant; one in the
-    /// platform's that lets a tenant refer to every Secret there; a claim
+    /// platform's that lets a tenant refer to every Secret there; a TLSCertificateDelegation of
+    /// Contour or a VaultAuth that names another tenant's namespace, or every one; a claim
     /// whose data are copied from another tenant's namespace that grants it.
     ///
     /// ## Why it matters
@@ -45,10 +48,14 @@ fn granted(cluster: &Cluster, grant: &ReferenceGrant, out: &mut Findings<'_>) {
     let kinds = grant.kinds.join(", ");
 
     for (from, span) in &grant.from {
+        let span = at(*span, grant.origin);
+        if from == ReferenceGrant::EVERY_NAMESPACE {
+            out.extend(granted_to_all(cluster, grant, home, span));
+            continue;
+        }
         let Some((_, by)) = tenant_of(cluster, from).filter(|(other, _)| *other != home) else {
             continue;
         };
-        let span = at(*span, grant.origin);
         let message = format!(
             "tenant `{by}` may refer to {kinds} of tenant `{tenant}` in `{}`",
             grant.id.namespace
@@ -63,6 +70,35 @@ fn granted(cluster: &Cluster, grant: &ReferenceGrant, out: &mut Findings<'_>) {
                 .fix("grant the platform's namespace alone, or remove the grant"),
         );
     }
+}
+
+/// The finding about a grant to every namespace; `None` if there is no other tenant.
+fn granted_to_all(
+    cluster: &Cluster,
+    grant: &ReferenceGrant,
+    home: u32,
+    span: Span,
+) -> Option<Finding> {
+    let others: BTreeSet<u32> = (0..cluster.tenants.len() as u32)
+        .filter(|other| *other != home)
+        .collect();
+    let first = &cluster.tenants[*others.first()? as usize].name;
+    let (kinds, tenant) = (grant.kinds.join(", "), &cluster.tenants[home as usize].name);
+    let message = format!(
+        "every tenant may refer to {kinds} of tenant `{tenant}` in `{}`",
+        grant.id.namespace
+    );
+    let lets = format!(
+        "{} lets every namespace refer to {kinds}",
+        grant.id.called()
+    );
+    Some(
+        Finding::refuted(&REFERENCE_GRANT, span, message)
+            .by_first_of(first, others.into_iter())
+            .reaching(tenant)
+            .step(span, lets)
+            .fix("name the platform's namespace alone, or remove the grant"),
+    )
 }
 
 /// Finds the tenants that may use every Secret of a namespace of the platform.

@@ -1,11 +1,12 @@
 use super::Findings;
 use crate::diagnostic::rule;
+use crate::graph::identity::SharedIdentity;
 use crate::graph::{Cluster, Owner};
 use crate::isolation::{Finding, at};
 use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::value::Text;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
     /// Service accounts of several tenants take one identity of a cloud.
@@ -43,6 +44,10 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             .or_insert((&association.id, association.origin.span));
     }
 
+    for shared in &cluster.facts.shared_identities {
+        out.extend(of_pods(cluster, shared));
+    }
+
     for ((key, value), tenants) in all.into_iter().filter(|(_, t)| t.len() > 1) {
         let mut each = tenants.values();
         let (Some((first, a)), Some((second, b))) = (each.next(), each.next()) else {
@@ -69,4 +74,33 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 .fix("give each tenant an identity of its own"),
         );
     }
+}
+
+/// The finding about an identity that the pods of several tenants take.
+fn of_pods(cluster: &Cluster, shared: &SharedIdentity) -> Option<Finding> {
+    let selected = cluster.select(&shared.namespaces);
+    let owners = selected
+        .iter()
+        .map(|at| cluster.namespaces[*at as usize].owner);
+    let tenants: BTreeSet<Owner> = owners.filter(|owner| *owner != Owner::Platform).collect();
+    if tenants.len() < 2 {
+        return None;
+    }
+
+    let names = tenants.iter().map(|tenant| cluster.owner_name(*tenant));
+    let message = format!(
+        "pods of {} tenants take the identity `{}`: {}",
+        tenants.len(),
+        shared.identity,
+        names.collect::<Vec<_>>().join(", ")
+    );
+    let span = shared.origin.span;
+    let gives = format!("{} gives it to pods of each", shared.id.called());
+    Some(
+        Finding::refuted(&SHARED_IDENTITY, span, message)
+            .shared_by(tenants)
+            .step(span, gives)
+            .through(&shared.id)
+            .fix("name the namespace in the identity, or select the namespaces of one tenant"),
+    )
 }

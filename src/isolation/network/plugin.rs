@@ -21,6 +21,18 @@ pub(super) fn assume(cluster: &Cluster, out: &mut Findings<'_>) {
 }
 
 fn assume_enforcement(cluster: &Cluster, out: &mut Findings<'_>) {
+    let is_platform = |namespace: &str| cluster.owner(namespace) == Owner::Platform;
+    let mut idle = cluster.facts.idle_plugins.iter();
+    if let Some(plugin) = idle.find(|plugin| is_platform(&plugin.id.namespace)) {
+        let text = format!(
+            "{}, although {} has `{}`",
+            PLUGIN_ENFORCES.text,
+            plugin.id.called(),
+            plugin.setting
+        );
+        return out.assume_about(&PLUGIN_ENFORCES, text);
+    }
+
     let workloads = cluster.facts.workloads.iter().filter(|workload| {
         workload.id.kind == "DaemonSet" && cluster.owner(&workload.id.namespace) == Owner::Platform
     });
