@@ -7,7 +7,7 @@
 //!    [`render_tenants`] only renders, for a question about some tenants.
 
 use crate::bundle::{self, ClusterBundle, ObjectForm, RenderedObject, Templates, TenantManifests};
-use crate::diagnostic::{Diagnostic, Scope, sort};
+use crate::diagnostic::{Diagnostic, Level, Scope, sort};
 use crate::graph::NOT_READ;
 use crate::isolation;
 use crate::source::{SourceId, SourceMap, Span};
@@ -443,6 +443,12 @@ fn render_and_place<T: ObjectForm>(
 
     retain_tenants(&mut bundles, |tenant| standings.is_rendered(tenant));
 
+    // A file that cannot be read may be that of a tenant which seems to be gone.
+    let (removable, postponed) = match has_faulty_file(findings) {
+        false => (&options.removable[..], &[][..]),
+        true => (&[][..], &options.removable[..]),
+    };
+
     let request = TreeRequest {
         fleet,
         tenancy: &resolved.tenancy,
@@ -450,13 +456,22 @@ fn render_and_place<T: ObjectForm>(
         lock: &resolved.lock,
         layout: &options.layout,
         standings: &standings,
-        removable: &options.removable,
+        removable,
+        postponed,
         version: &options.version,
         templates: &resolved.templates.digest,
         profiles: &resolved.profiles_digest,
         texts: T::HAS_TEXT,
     };
     place(&request, bundles, compiled)
+}
+
+/// Whether a file has an error that is not known to be of one tenant alone.
+fn has_faulty_file(findings: &[Diagnostic]) -> bool {
+    let mut errors = findings
+        .iter()
+        .filter(|finding| finding.level == Level::Error);
+    errors.any(|finding| matches!(finding.scope, Scope::File(_)))
 }
 
 /// The waivers that no tenant without an error uses, once the tenants' manifests are checked.

@@ -72,6 +72,8 @@ pub struct TreeRequest<'a> {
     pub standings: &'a Standings,
     /// Tenants that may go.
     pub removable: &'a [String],
+    /// Tenants that would be among them, if no file had a fault that may be theirs.
+    pub postponed: &'a [String],
     /// The version of this program.
     pub version: &'a str,
     /// The digest of the templates.

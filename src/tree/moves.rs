@@ -251,10 +251,14 @@ impl<'a, T: ObjectForm> Moves<'a, T> {
             id.name, self.cluster
         );
 
-        let fix = format!(
-            "restore it in {}, or run: tenantry render --allow-removal {owner}",
-            entry.source.as_deref().unwrap_or("its file")
-        );
+        let is_postponed = self.request.postponed.iter().any(|name| name == owner);
+        let fix = match is_postponed {
+            true => "mend the files with errors first: one of them may be the tenant's".to_owned(),
+            false => format!(
+                "restore it in {}, or run: tenantry render --allow-removal {owner}",
+                entry.source.as_deref().unwrap_or("its file")
+            ),
+        };
 
         let span = tenant.map_or(recorded, |tenant| tenant.name.span);
         let finding = Diagnostic::new(&UNRETIRED_REMOVAL, span, message)

@@ -184,3 +184,45 @@ fn a_second_removal_keeps_the_namespaces_of_the_first() {
         namespaces.is_some_and(|(_, list)| list.contains("\"a\"") && list.contains("\"ax\""));
     assert!(both, "{lock}");
 }
+
+/// A file that cannot be read may hold the tenant that seems to be gone.
+#[test]
+fn a_removal_waits_for_files_that_cannot_be_read() {
+    let sandbox = two_tenants();
+    sandbox.run(&["render"]).code(0);
+    let before = sandbox.read("tenantry.lock");
+
+    fs::remove_file(sandbox.path().join("tenants/a.yaml")).expect("removed");
+    for (file, broken) in [
+        ("tenants/moved.yaml", tenant("a", "  quota: [\n")),
+        (
+            "tenants/moved.yaml",
+            tenant("a", "").replace("kind: Tenant", "kind: Tenent"),
+        ),
+        (
+            "tenants/moved.yaml",
+            tenant("a", "").replace("{name: a}", "{}"),
+        ),
+    ] {
+        sandbox.write(file, broken);
+        let ran = sandbox.run(&["render", "--allow-removal", "a"]).code(1);
+        assert!(
+            ran.err.contains("mend the files with errors first"),
+            "{}",
+            ran.err
+        );
+        let kept = sandbox.read("rendered/prod/tenants/a/a.yaml");
+        assert!(kept.contains("kind: Namespace"), "{kept}");
+        assert_eq!(sandbox.read("tenantry.lock"), before);
+    }
+
+    fs::remove_file(sandbox.path().join("tenants/moved.yaml")).expect("removed");
+    sandbox.write("tenants/b.yaml", tenant("b", "  quota: {pods: x}\n"));
+    let ran = sandbox.run(&["render", "--allow-removal", "a"]).code(1);
+    assert!(ran.err.contains("held: b"), "{}", ran.err);
+    let is_there = sandbox
+        .path()
+        .join("rendered/prod/tenants/a/a.yaml")
+        .exists();
+    assert!(!is_there, "an error of another tenant keeps nobody");
+}
