@@ -60,6 +60,7 @@
 #![warn(missing_docs)]
 
 pub mod plain;
+pub mod markdown;
 pub mod span;
 pub mod diagnostic;
 pub mod source;

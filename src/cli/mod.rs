@@ -107,16 +107,38 @@ impl From<bool> for Outcome {
     }
 }
 
-/// A fault as lines that a terminal shows as they are: it may quote names of manifests.
-fn plain_lines(fault: &CliError) -> String {
+/// A fault in one line that a terminal shows as it is: it may quote names of manifests, and what Git
+/// or a server says.
+fn plain_line(fault: &CliError) -> String {
     let text = fault.to_string();
     let lines: Vec<String> = text.lines().map(plain).collect();
-    lines.join("\n")
+    lines.join("; ")
+}
+
+/// Reads the arguments. A fault quotes them: it is made of what they look like.
+fn arguments() -> args::Cli {
+    let fault = match args::Cli::try_parse() {
+        Ok(cli) => return cli,
+        Err(fault) => fault,
+    };
+
+    let shown = std::env::args_os().map(|argument| plain(&argument.to_string_lossy()));
+    match args::Cli::try_parse_from(shown) {
+        Err(of_shown) if of_shown.kind() == fault.kind() => of_shown.exit(),
+        _ => {
+            let said = fault
+                .kind()
+                .as_str()
+                .unwrap_or("the arguments cannot be read");
+            output::err(&format!("tenantry: {said}\n"));
+            std::process::exit(2)
+        }
+    }
 }
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let mut cli = args::Cli::parse();
+    let mut cli = arguments();
     cli.report_options = args::ReportOption::in_order(std::env::args_os());
     // One thread is this one, so that a profile shows each stage with all that it calls
     // (benches/instructions.py).
@@ -132,7 +154,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Findings) => ExitCode::from(1),
         Err(CliError::Closed) => ExitCode::from(2),
         Err(fault) => {
-            output::err(&format!("tenantry: {}\n", plain_lines(&fault)));
+            output::err(&format!("tenantry: {}\n", plain_line(&fault)));
             output::report_fault(&cli, &fault);
             ExitCode::from(2)
         }

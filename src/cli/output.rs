@@ -29,10 +29,10 @@ pub fn note(text: &str) {
     err(&format!("note: {}\n", report::plain(text)));
 }
 
-/// Writes a line to standard error, unless `--quiet`.
+/// Writes one line to standard error, unless `--quiet`. It may quote names of manifests.
 pub fn status(cli: &Cli, text: &str) {
     if !cli.quiet {
-        err(&format!("{text}\n"));
+        err(&format!("{}\n", report::plain(text)));
     }
 }
 

@@ -4,6 +4,7 @@
 //! where it has lines and nothing in them needs an escape; else in double quotes. Two spaces an
 //! indent, lists at their key's indent.
 
+use crate::plain::{characters, is_plain};
 use crate::value::{Entry, Value};
 use std::fmt::Write;
 
@@ -146,6 +147,9 @@ fn plain_safe(text: &str) -> bool {
     if !(first.is_ascii_alphabetic() || *first == b'/') || matches!(last, b' ' | b':') {
         return false;
     }
+    if text.contains("##") && !is_plain(text) {
+        return false;
+    }
     let clean = bytes.iter().enumerate().all(|(at, byte)| match byte {
         b':' => bytes.get(at + 1) != Some(&b' '),
         b'#' => bytes[at - 1] != b' ',
@@ -160,9 +164,10 @@ fn literal_safe(text: &str) -> bool {
         && !text.starts_with([' ', '\n', '\t'])
         && text.split('\n').all(|line| {
             !line.ends_with([' ', '\t'])
-                && line
-                    .chars()
-                    .all(|character| character == '\t' || !needs_escape(character))
+                // GitHub's runner obeys a line that begins so.
+                && !line.trim_start().starts_with("::")
+                && characters(line)
+                    .all(|(c, is_plain)| c == '\t' || is_plain && !needs_escape(c))
         })
 }
 
@@ -190,14 +195,14 @@ fn literal(out: &mut String, text: &str, indent: usize) {
 
 fn quoted(out: &mut String, text: &str) {
     out.push('"');
-    for c in text.chars() {
+    for (c, is_plain) in characters(text) {
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            c if needs_escape(c) => {
+            c if !is_plain || needs_escape(c) => {
                 let code = c as u32;
                 // Writing to a String cannot fail.
                 let _ = match code {
@@ -213,9 +218,8 @@ fn quoted(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Characters that readers drop, fold or break lines at, and those that make a text look other than
-/// it is (Trojan Source): controls, NEL, soft hyphen, zero-width and bidirectional marks, byte
-/// order mark, private use, tags, non-characters.
+/// Characters that readers drop, fold or break lines at, beside those that are not plain: private
+/// use, non-characters.
 fn needs_escape(c: char) -> bool {
     let code = c as u32;
     matches!(code,

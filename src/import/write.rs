@@ -4,6 +4,7 @@ use super::convert::{Converted, convert};
 use super::{FoundObject, ImportSurvey, Left, SurveyedNamespace};
 use crate::document::emit;
 use crate::kube::{Quantity, kinds};
+use crate::markdown::{cell, code, literal};
 use crate::spec::leaf::{self, Day, OWNER_TO_FILL_IN};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -392,6 +393,7 @@ fn waivers(name: &str, parts: &[Converted], options: &Options<'_>) -> Vec<String
 
 /// The plan by which the objects change hands, and what was not carried over.
 pub fn hand_over(output: &Output, from: &str) -> String {
+    let from = literal(from);
     let mut text = format!(
         "# Imported from {from}
 
@@ -426,14 +428,14 @@ pub fn hand_over(output: &Output, from: &str) -> String {
              Name a user or a group in `owners`, or import with `--owner group:NAME`.\n\n",
         );
         for tenant in &output.without_owner {
-            text.push_str(&format!("- `{tenant}`\n"));
+            text.push_str(&format!("- {}\n", code(tenant)));
         }
     }
 
     if !output.plain_secrets.is_empty() {
         text.push_str("\n## Secrets in plain text\n\nPassed through as they were found. Encrypt them (SOPS), or take them out of Git.\n\n");
         for secret in &output.plain_secrets {
-            text.push_str(&format!("- `{secret}`\n"));
+            text.push_str(&format!("- {}\n", code(secret)));
         }
     }
 
@@ -444,8 +446,10 @@ pub fn hand_over(output: &Output, from: &str) -> String {
 
     for left in &output.left {
         text.push_str(&format!(
-            "- {} `{}`: {}\n",
-            left.place, left.what, left.reason
+            "- {} {}: {}\n",
+            code(&left.place),
+            code(&left.what),
+            cell(&left.reason)
         ));
     }
 

@@ -1,11 +1,11 @@
 //! What the verdicts of proofs rest on, once for all clusters: as text, as Markdown, and as JSON.
 
-use super::markdown::cell;
 use super::plain;
 use super::run_verdict::few;
 use super::tables::Tables;
 use crate::isolation::assumptions::{Assumption, ScopeCondition};
 use crate::isolation::{ClusterProof, Plane, Verdict};
+use crate::markdown::cell;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

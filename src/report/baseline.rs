@@ -2,6 +2,7 @@
 
 use super::plain;
 use crate::diagnostic::Diagnostic;
+use crate::plain::plain_json;
 use crate::source::SourceMap;
 use serde::Serialize;
 use serde_json::Value;
@@ -129,7 +130,8 @@ impl Baseline {
                     location: Place { path: &known.path },
                     clusters,
                 };
-                format!("    {}", serde_json::to_string(&entry).unwrap_or_default())
+                let line = serde_json::to_string(&entry).unwrap_or_default();
+                format!("    {}", plain_json(line))
             })
             .collect();
 

@@ -4,6 +4,7 @@
 //! nor that of subjects, nor how a quantity is written; what tenantry itself adds (its labels,
 //! Flux's annotations) is told apart.
 
+use super::pretty;
 use crate::document::TreeValue;
 use crate::isolation::delta::{self, ChangedObject, Delta, DeltaClass, Effect, Objects, Party};
 use crate::kube::{ObjectId, Quantity, RBAC};
@@ -229,21 +230,22 @@ pub fn text(difference: &Difference) -> String {
     let mut out = String::new();
     for (id, change) in &difference.changes {
         match change {
-            ObjectChange::Added => out.push_str(&format!("+ {id}\n")),
-            ObjectChange::Removed => out.push_str(&format!("- {id}\n")),
+            ObjectChange::Added => out.push_str(&format!("+ {}\n", plain(&id.to_string()))),
+            ObjectChange::Removed => out.push_str(&format!("- {}\n", plain(&id.to_string()))),
             ObjectChange::Changed(fields) => {
-                out.push_str(&format!("~ {id}\n"));
+                out.push_str(&format!("~ {}\n", plain(&id.to_string())));
                 for FieldChange {
                     path,
                     before,
                     after,
                 } in fields
                 {
-                    out.push_str(&format!(
-                        "    {path}: {} -> {}\n",
+                    let line = format!(
+                        "{path}: {} -> {}",
                         shown(before.as_ref()),
                         shown(after.as_ref())
-                    ));
+                    );
+                    out.push_str(&format!("    {}\n", plain(&line)));
                 }
             }
         }
@@ -320,10 +322,11 @@ pub fn delta_text(deltas: &Deltas) -> String {
                 Party::Platform => "the platform".to_owned(),
                 Party::Tenant(tenant) => format!("tenant `{tenant}`"),
             };
-            out.push_str(&match delta.class() {
-                DeltaClass::CannotTell => format!("{cluster}: cannot tell for {who}\n"),
-                class => format!("{cluster}: {} {who}\n", class.name()),
-            });
+            let line = match delta.class() {
+                DeltaClass::CannotTell => format!("{cluster}: cannot tell for {who}"),
+                class => format!("{cluster}: {} {who}", class.name()),
+            };
+            out.push_str(&format!("{}\n", plain(&line)));
             out.push_str(&lines_text(delta));
         }
     }
@@ -436,10 +439,7 @@ pub fn json(difference: &Difference, deltas: &Deltas) -> String {
     let report = serde_json::json!({
         "schemaVersion": 1, "class": class(deltas).name(), "isolation": isolation, "changes": changes, "equal": difference.equal, "metadataOnly": difference.metadata_only
     });
-    format!(
-        "{}\n",
-        serde_json::to_string_pretty(&report).unwrap_or_default()
-    )
+    pretty(&report)
 }
 
 /// A party's name, and what it gains and loses. No tenant has a name in brackets.

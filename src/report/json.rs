@@ -2,6 +2,7 @@
 
 use super::{Counts, count};
 use crate::diagnostic::Diagnostic;
+use crate::plain::plain_json;
 use crate::source::{SourceMap, Span};
 use serde::Serialize;
 
@@ -96,9 +97,9 @@ pub fn json(sources: &SourceMap, findings: &[Diagnostic]) -> String {
     pretty(&report)
 }
 
-/// A JSON document, ended by a newline.
+/// A JSON document, ended by a newline. What moves a cursor or commands a CI is an escape in it.
 pub fn pretty(value: &impl Serialize) -> String {
-    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    let mut text = plain_json(serde_json::to_string_pretty(value).unwrap_or_default());
     text.push('\n');
     text
 }

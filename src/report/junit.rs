@@ -3,6 +3,7 @@
 //! Source: the schema of Jenkins' xUnit plugin, and testmo.com, "JUnit XML file format": a suite has
 //! cases; a case fails (`failure`), could not be run (`error`), was skipped, or passed.
 
+use super::plain;
 use std::fmt::Write;
 
 /// A test suite.
@@ -127,11 +128,11 @@ fn add_case(out: &mut String, suite: &str, case: &Case) {
     });
 }
 
-/// A text as XML has it. XML 1.0 has no way to write control characters: they are left out.
+/// A text as XML has it. XML 1.0 has no way to write control characters: they are replaced. Lines
+/// stay.
 fn xml_text(text: &str) -> String {
-    let is_written =
-        |c: &char| (!c.is_control() || *c == '\n') && !matches!(c, '\u{fffe}' | '\u{ffff}');
-    let text: String = text.chars().filter(is_written).collect();
+    let lines: Vec<String> = text.split('\n').map(plain).collect();
+    let text = lines.join("\n");
 
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

@@ -2,13 +2,13 @@
 //! requests.
 
 use super::junit::{self, Case, CaseOutcome, Suite};
-use super::markdown::{cell, literal};
 use super::{first_few, or_dash, plain, plural, pretty};
 use crate::diagnostic::{Diagnostic, Level};
 use crate::isolation::severity::{self, Severity};
 use crate::live::{
     ComparedObjects, ListError, LiveFinding, LiveReport, LiveState, Phase, TenantRow,
 };
+use crate::markdown::{cell, code};
 use crate::source::SourceMap;
 use crate::value::Text;
 use serde::Serialize;
@@ -63,7 +63,8 @@ pub fn text(clusters: &[VerifiedCluster], all: bool) -> String {
         let shown: Vec<&TenantRow> = rows.iter().filter(is_shown).collect();
 
         let (context, version) = (plain(&cluster.context), plain(&cluster.version));
-        let _ = writeln!(out, "{} ({context}, {version})", cluster.name);
+        let name = plain(&cluster.name);
+        let _ = writeln!(out, "{name} ({context}, {version})");
         if !shown.is_empty() {
             out.push_str(&tenants_table(&shown));
         }
@@ -82,14 +83,16 @@ fn tenants_table(rows: &[&TenantRow]) -> String {
     let mut cells = vec![head];
     cells.extend(rows.iter().map(|row| {
         let why = row.why.lines().next().unwrap_or_default();
+        let namespaces = first_few(row.namespaces.iter().map(Text::as_str));
         [
-            row.tenant.to_string(),
-            row.phase.name().to_owned(),
-            or_dash(&row.uuid),
-            or_dash(&first_few(row.namespaces.iter().map(Text::as_str))),
-            or_dash(&row.since),
-            or_dash(&plain(why)),
+            &row.tenant,
+            row.phase.name(),
+            &row.uuid,
+            &namespaces,
+            &row.since,
+            why,
         ]
+        .map(|cell| or_dash(&plain(cell)))
     }));
 
     // The last column is as wide as its text.
@@ -409,7 +412,6 @@ fn found_text(found: &[&LiveFinding]) -> String {
 
 /// The same as Markdown.
 pub fn markdown(clusters: &[VerifiedCluster]) -> String {
-    let code = |text: &str| format!("<code>{}</code>", literal(text));
     let mut out = String::from("### tenantry verify\n");
 
     for cluster in clusters {

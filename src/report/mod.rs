@@ -12,7 +12,6 @@ mod github;
 mod json;
 pub mod junit;
 pub mod live;
-mod markdown;
 pub mod mermaid;
 pub mod proof;
 mod rules;
@@ -36,7 +35,7 @@ pub use text::text;
 pub use crate::plain::plain;
 
 use crate::diagnostic::{Diagnostic, Level};
-use crate::plain::is_deceptive;
+use crate::plain::{is_deceptive, is_plain};
 
 /// How many findings there are of each level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -65,7 +64,7 @@ fn plain_finding(finding: &Diagnostic) -> Diagnostic {
     let own = [&mut finding.message, &mut finding.label, &mut finding.fix];
     let related = finding.related.iter_mut().map(|one| &mut one.label);
     for text in own.into_iter().chain(related).chain(&mut finding.notes) {
-        if text.chars().any(is_deceptive) {
+        if !is_plain(text) {
             *text = plain(text);
         }
     }

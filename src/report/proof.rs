@@ -5,7 +5,6 @@ use super::baseline::{Clusters, Fingerprint};
 use super::findings::{FindingState, ReportedFinding, Threshold};
 use super::json::FindingReport;
 use super::junit::{self, Case, CaseOutcome, Suite};
-use super::markdown::{cell, literal};
 use super::steps::{LocationReport, StepReport};
 use super::tables::{self, Tables, TablesReport};
 use super::{Counts, count, mermaid, plain, plural, pretty, run_verdict, sarif};
@@ -15,6 +14,7 @@ use crate::graph::Cluster;
 use crate::isolation::pairs::OpenedPairs;
 use crate::isolation::severity::{self, Severity};
 use crate::isolation::{ClusterProof, ClusterSize, Finding, MODEL, Plane, PlaneResult, Verdict};
+use crate::markdown::{cell, code, literal};
 use crate::source::SourceMap;
 use crate::value::Text;
 use serde::Serialize;
@@ -315,13 +315,13 @@ fn findings_markdown(sources: &SourceMap, findings: &[Diagnostic]) -> String {
             finding.level.name(),
             finding.rule.id,
             cell(&finding.message),
-            cell(&sources.locate(finding.span))
+            code(&sources.locate(finding.span))
         );
         for note in &finding.notes {
             let _ = writeln!(out, "  - {}", cell(note));
         }
         for related in &finding.related {
-            let (label, place) = (cell(&related.label), cell(&sources.locate(related.span)));
+            let (label, place) = (cell(&related.label), code(&sources.locate(related.span)));
             let _ = writeln!(out, "  - {label} ({place})");
         }
     }

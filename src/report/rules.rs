@@ -1,6 +1,6 @@
 //! The rules as a table, and one rule's manual.
 
-use super::examples;
+use super::{examples, pretty};
 use crate::catalog::RULES;
 use crate::diagnostic::Rule;
 use crate::graph::NOT_READ;
@@ -61,11 +61,7 @@ pub fn rules_json() -> String {
             entry
         })
         .collect();
-    format!(
-        "{}\n",
-        serde_json::to_string_pretty(&json!({"schemaVersion": 1, "rules": rules}))
-            .unwrap_or_default()
-    )
+    pretty(&json!({"schemaVersion": 1, "rules": rules}))
 }
 
 /// Names the nearest rule or kind of document, or the rule whose id ends with a name that has no

@@ -5,7 +5,7 @@
 //! repository's root, and a fingerprint keeps a finding the same one when lines move.
 
 use super::findings::{FindingState, ReportedFinding};
-use super::{pretty, rules};
+use super::{plain, pretty, rules};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::isolation::severity::severity;
 use crate::source::{SourceMap, Span};
@@ -38,7 +38,7 @@ pub(super) fn sarif_of_proof(
             FindingState::Known => result["baselineState"] = "unchanged".into(),
             FindingState::Waived(waived) => {
                 result["suppressions"] = json!([{
-                    "kind": "external", "status": "accepted", "justification": waived.text(),
+                    "kind": "external", "status": "accepted", "justification": plain(&waived.text()),
                 }]);
             }
         }
@@ -143,6 +143,13 @@ fn uri(path: &str) -> String {
     out
 }
 
+/// A plain text in which nothing is a link.
+///
+/// Source: SARIF 2.1.0, 3.11.6 "Messages with embedded links".
+fn message(text: &str) -> Value {
+    json!({"text": plain(text).replace("](", "] (")})
+}
+
 fn result(sources: &SourceMap, finding: &Diagnostic, rule: usize) -> Value {
     let text = match finding.fix.as_str() {
         "" => finding.message.clone(),
@@ -165,7 +172,7 @@ fn result(sources: &SourceMap, finding: &Diagnostic, rule: usize) -> Value {
         .map(|(at, related)| {
             let mut span = location(sources, related.span);
             span["id"] = at.into();
-            span["message"] = json!({"text": related.label});
+            span["message"] = message(&related.label);
             span
         })
         .collect();
@@ -174,7 +181,7 @@ fn result(sources: &SourceMap, finding: &Diagnostic, rule: usize) -> Value {
         "ruleId": finding.rule.id,
         "ruleIndex": rule,
         "level": finding.level.name(),
-        "message": {"text": text},
+        "message": message(&text),
         "locations": [location(sources, finding.span)],
         "relatedLocations": related,
         "partialFingerprints": {"tenantry/v1": &hasher.finalize().to_hex()[..32]},

@@ -1,8 +1,9 @@
 //! Findings for people: miette's frames around our own headline.
 
-use super::{is_deceptive, plain, plain_finding};
+use super::{plain, plain_finding};
 use crate::diagnostic::{Diagnostic, Level};
 use crate::isolation::severity;
+use crate::plain::characters;
 use crate::source::{Source, SourceId, SourceMap, Span};
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
@@ -215,13 +216,11 @@ impl Excerpt {
 
 /// A line of a file as it is shown. Tabs stay: the frame shows them as spaces.
 fn plain_line(line: &str) -> Cow<'_, str> {
-    let is_plain = |c: char| c == '\t' || !is_deceptive(c);
-    if line.chars().all(is_plain) {
+    let is_shown = |(c, is_plain): (char, bool)| is_plain || c == '\t';
+    if characters(line).all(is_shown) {
         return Cow::Borrowed(line);
     }
-    let shown = line
-        .chars()
-        .map(|c| if is_plain(c) { c } else { '\u{fffd}' });
+    let shown = characters(line).map(|one| if is_shown(one) { one.0 } else { '\u{fffd}' });
     Cow::Owned(shown.collect())
 }
 

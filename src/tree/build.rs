@@ -13,6 +13,7 @@ use crate::bundle::{ClusterBundle, ObjectForm, ObjectSet, TenantBundle};
 use crate::delivery::ClusterEngine;
 use crate::diagnostic::{Diagnostic, Scope};
 use crate::expression::eval_text;
+use crate::plain::plain;
 use crate::source::Span;
 use crate::spec::FleetDoc;
 use crate::spec::fleet::SourceMode;
@@ -29,6 +30,7 @@ const ENTRY_FIX: &str = "write it as clusters/{{ cluster }}/tenantry.yaml";
 pub fn header(source: Option<&str>) -> String {
     match source {
         Some(path) => {
+            let path = plain(path);
             format!("# Rendered by tenantry from {path}. Do not edit: change the tenant.\n")
         }
         None => "# Rendered by tenantry. Do not edit: change the fleet.\n".to_owned(),

@@ -385,7 +385,7 @@ fn deceptive(text: &str) -> Option<char> {
 }
 
 /// A text without the escapes that set colours.
-fn without_colours(text: &str) -> String {
+pub fn without_colours(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {

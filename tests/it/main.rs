@@ -23,6 +23,7 @@ mod fields;
 mod finding_locations;
 mod fleets;
 mod flux;
+mod forged_output;
 mod gate;
 mod held;
 mod help;

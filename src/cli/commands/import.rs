@@ -242,7 +242,9 @@ fn report_missing(cli: &Cli, session: &Session, made: &Output) {
         cli,
         "the fleet is yours, and was not changed; add to its spec:",
     );
-    output::status(cli, &text);
+    if !cli.quiet {
+        output::err(&format!("{text}\n"));
+    }
 }
 
 /// What a fleet that is there does not say yet.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 use tenantry::diagnostic::{Diagnostic, Scope};
 use tenantry::document::{Node, NodeValue, emit};
+use tenantry::report::plain;
 use tenantry::spec::did_you_mean;
 use tenantry::tenancy::Context;
 
@@ -135,11 +136,10 @@ fn origins_table(values: &[ValueOrigin]) -> String {
         over,
     } in values
     {
-        out.push_str(&format!(
-            "{path:path_width$}  {value:value_width$}  {place}\n"
-        ));
+        let line = format!("{path:path_width$}  {value:value_width$}  {place}");
+        out.push_str(&format!("{}\n", plain(&line)));
         for overridden in over {
-            out.push_str(&format!("{:path_width$}  over {overridden}\n", ""));
+            out.push_str(&format!("{:path_width$}  over {}\n", "", plain(overridden)));
         }
     }
     out

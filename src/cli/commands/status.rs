@@ -8,7 +8,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use tenantry::compile::Compiled;
 use tenantry::kube::ObjectId;
-use tenantry::report::{count, first_few, or_dash, plural};
+use tenantry::report::{count, first_few, or_dash, plain, plural};
 use tenantry::tenancy::Standing;
 use tenantry::tenancy::model::Tenant;
 use tenantry::tree::{Artifact, FileEntry, digest, namespaces_of};
@@ -185,7 +185,10 @@ fn artifacts(
     }
 
     deliver_list(cli, "artifacts", all, || {
-        let line = |a: &Artifact| format!("{}\t{}\t{}\n", a.folder, a.url, a.content);
+        let line = |a: &Artifact| {
+            let cells = [&a.folder, &a.url, &a.content].map(|cell| plain(cell));
+            format!("{}\n", cells.join("\t"))
+        };
         all.iter().map(line).collect()
     })?;
 
@@ -242,6 +245,7 @@ fn table(rows: &[TenantStatus<'_>]) -> String {
             row.objects.to_string(),
             row.waivers.to_string(),
         ]
+        .map(|cell| plain(&cell))
     }));
 
     let width = |column: usize| cells.iter().map(|row| row[column].len()).max();

@@ -2,13 +2,13 @@
 //! HTML, or cells of a table.
 //!
 //! Source: spec.commonmark.org, "Code spans" and "Entity and numeric character references";
-//! github.github.com/gfm, "Tables".
+//! github.github.com/gfm, "Tables" and "Autolinks".
 
-use super::plain;
+use crate::plain::plain;
 use std::fmt::Write;
 
 /// A text within a line or within a cell of a table. What stands between two backticks is code.
-pub(super) fn cell(text: &str) -> String {
+pub fn cell(text: &str) -> String {
     let text = plain(text);
     let is_paired = text.matches('`').count().is_multiple_of(2) && !text.contains("``");
     if !is_paired {
@@ -31,17 +31,38 @@ pub(super) fn cell(text: &str) -> String {
     out
 }
 
-/// A text that Markdown, and HTML within it, shows as it is.
-pub(super) fn literal(text: &str) -> String {
+/// A text that Markdown, and HTML within it, shows as it is. No address in it becomes a link.
+pub fn literal(text: &str) -> String {
+    let text = plain(text);
     let mut out = String::with_capacity(text.len());
-    for c in plain(text).chars() {
-        if "&<>[]*_~\\|`".contains(c) {
+    let number = text.bytes().take_while(u8::is_ascii_digit).count();
+    for (at, c) in text.char_indices() {
+        let means_more = match c {
+            // A heading or a list begins so.
+            '#' | '-' | '+' | '=' => at == 0,
+            '.' | ')' if at == number => true,
+            ':' => text[at..].starts_with("://"),
+            '.' => has_www_before(&text, at),
+            _ => "&<>[]*_~\\|`".contains(c),
+        };
+        if means_more {
             let _ = write!(out, "&#{};", u32::from(c));
         } else {
             out.push(c);
         }
     }
     out
+}
+
+/// Whether `www` stands before a byte of a text.
+fn has_www_before(text: &str, at: usize) -> bool {
+    let before = at.checked_sub(3).and_then(|from| text.get(from..at));
+    before.is_some_and(|before| before.eq_ignore_ascii_case("www"))
+}
+
+/// A text as code, within a line or a cell of a table.
+pub fn code(text: &str) -> String {
+    format!("<code>{}</code>", literal(text))
 }
 
 #[cfg(test)]
