@@ -99,8 +99,20 @@ impl<'a> HeldRules<'a> {
 
     /// Whether it has a permission.
     pub fn has(&self, permission: &Permission) -> bool {
-        self.rules().iter().any(|rule| permission.is_given_by(rule))
+        let mut rules = self.rules().iter();
+        rules.any(|rule| permission.is_given_by(rule) && !is_for_other_signers(rule))
     }
+}
+
+/// Whether a rule is for signers alone whose certificates the API server does not trust: those that
+/// are not Kubernetes' own.
+///
+/// Source: kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests, "Signers".
+fn is_for_other_signers(rule: &PolicyRule) -> bool {
+    let is_other = |name: &Text| !name.starts_with("kubernetes.io/");
+    rule.resources.iter().all(|resource| resource == "signers")
+        && !rule.names.is_empty()
+        && rule.names.iter().all(is_other)
 }
 
 /// The subjects of a tenant: its people, and the accounts of its namespaces.
@@ -133,7 +145,17 @@ const APPROVE: Permission = Permission::new(CERTIFICATES, &["signers"], &["appro
 const REQUEST: Permission =
     Permission::new(CERTIFICATES, &["certificatesigningrequests"], &["create"]);
 
-static HALVES: [HalfPower; 8] = [
+static HALVES: [HalfPower; 9] = [
+    // With it, the controller manager approves requests for certificates of nodes by itself. Source:
+    // kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping.
+    HalfPower {
+        half: Permission::new(
+            CERTIFICATES,
+            &["certificatesigningrequests/nodeclient"],
+            &["create"],
+        ),
+        needs: &[REQUEST],
+    },
     HalfPower {
         half: Permission::new(RBAC, &["roles", "clusterroles"], &["bind"]),
         needs: &[Permission::new(
@@ -265,6 +287,9 @@ impl OnePermission<'_> {
         if !self.is_served() || self.names_no_request() || self.is_review() || self.is_own() {
             return Grade::Nothing;
         }
+        if self.group == CERTIFICATES && is_for_other_signers(self.rule) {
+            return Grade::Nothing;
+        }
         if let Some(half) = self.half() {
             return match half.needs.iter().all(|needed| held.has(needed)) {
                 true => Grade::Full,
@@ -339,7 +364,9 @@ impl OnePermission<'_> {
             CERTIFICATES => self.verb == "create",
             _ => true,
         };
-        is_asked && asks && self.subresource.is_empty()
+        // A node renews its own certificate, and nobody else's.
+        let renews = self.group == CERTIFICATES && self.subresource == "selfnodeclient";
+        is_asked && asks && (self.subresource.is_empty() || renews)
     }
 
     /// Whether it gets the requester what is the requester's own.

@@ -34,7 +34,7 @@ const CALICO: [&str; 12] = [
 /// The kinds of operators; those of Kubernetes stand in the table of its resources.
 ///
 /// Source: the CustomResourceDefinitions of each project (`spec.scope: Cluster`).
-static OF_OPERATORS: [ClusterKinds; 72] = [
+static OF_OPERATORS: [ClusterKinds; 112] = [
     cluster_kinds("cert-manager.io", &["clusterissuers"]),
     cluster_kinds("trust.cert-manager.io", &["bundles", "clusterbundles"]),
     cluster_kinds("policy.cert-manager.io", &["certificaterequestpolicies"]),
@@ -78,7 +78,15 @@ static OF_OPERATORS: [ClusterKinds; 72] = [
     cluster_kinds("crd.projectcalico.org", &CALICO),
     cluster_kinds(
         "operator.tigera.io",
-        &["apiservers", "imagesets", "installations", "tigerastatuses"],
+        &[
+            "apiservers",
+            "gatewayapis",
+            "goldmanes",
+            "imagesets",
+            "installations",
+            "tigerastatuses",
+            "whiskers",
+        ],
     ),
     cluster_kinds(
         "cilium.io",
@@ -106,10 +114,13 @@ static OF_OPERATORS: [ClusterKinds; 72] = [
         ],
     ),
     cluster_kinds("gateway.networking.k8s.io", &["gatewayclasses"]),
-    cluster_kinds("snapshot.storage.k8s.io", &["volumesnapshotclasses"]),
+    cluster_kinds(
+        "snapshot.storage.k8s.io",
+        &["volumesnapshotclasses", "volumesnapshotcontents"],
+    ),
     cluster_kinds(
         "groupsnapshot.storage.k8s.io",
-        &["volumegroupsnapshotclasses"],
+        &["volumegroupsnapshotclasses", "volumegroupsnapshotcontents"],
     ),
     cluster_kinds("metrics.k8s.io", &["nodes"]),
     cluster_kinds(
@@ -123,7 +134,10 @@ static OF_OPERATORS: [ClusterKinds; 72] = [
             "virtualmachineclusterpreferences",
         ],
     ),
-    cluster_kinds("cdi.kubevirt.io", &["cdiconfigs", "storageprofiles"]),
+    cluster_kinds(
+        "cdi.kubevirt.io",
+        &["cdiconfigs", "cdis", "storageprofiles"],
+    ),
     cluster_kinds(
         "kueue.x-k8s.io",
         &[
@@ -151,6 +165,8 @@ static OF_OPERATORS: [ClusterKinds; 72] = [
             "compositionrevisions",
             "compositions",
             "environmentconfigs",
+            "managedresourceactivationpolicies",
+            "managedresourcedefinitions",
         ],
     ),
     cluster_kinds(
@@ -245,6 +261,230 @@ static OF_OPERATORS: [ClusterKinds; 72] = [
         "replication.storage.openshift.io",
         &["volumereplicationclasses"],
     ),
+    cluster_kinds("about.k8s.io", &["clusterproperties"]),
+    cluster_kinds(
+        "addon.open-cluster-management.io",
+        &["clustermanagementaddons"],
+    ),
+    cluster_kinds("apiserver.openshift.io", &["apirequestcounts"]),
+    cluster_kinds(
+        "apps.kruise.io",
+        &["nodeimages", "nodepodprobes", "sidecarsets"],
+    ),
+    cluster_kinds(
+        "aquasecurity.github.io",
+        &[
+            "clustercompliancedetailreports",
+            "clustercompliancereports",
+            "clusterconfigauditreports",
+            "clusterinfraassessmentreports",
+            "clusterrbacassessmentreports",
+            "clustersbomreports",
+            "clustervulnerabilityreports",
+        ],
+    ),
+    cluster_kinds("catalog.cattle.io", &["clusterrepos"]),
+    cluster_kinds("config.projectsveltos.io", &["clusterprofiles"]),
+    cluster_kinds(
+        "crd.antrea.io",
+        &[
+            "antreaagentinfos",
+            "antreacontrollerinfos",
+            "bgppolicies",
+            "clustergroups",
+            "clusternetworkpolicies",
+            "egresses",
+            "externalippools",
+            "ippools",
+            "nodelatencymonitors",
+            "tiers",
+        ],
+    ),
+    cluster_kinds(
+        "deviceplugin.intel.com",
+        &[
+            "dlbdeviceplugins",
+            "dsadeviceplugins",
+            "fpgadeviceplugins",
+            "gpudeviceplugins",
+            "iaadeviceplugins",
+            "npudeviceplugins",
+            "qatdeviceplugins",
+            "sgxdeviceplugins",
+        ],
+    ),
+    cluster_kinds(
+        "fluentbit.fluent.io",
+        &[
+            "clusterfilters",
+            "clusterfluentbitconfigs",
+            "clusterinputs",
+            "clustermultilineparsers",
+            "clusteroutputs",
+            "clusterparsers",
+        ],
+    ),
+    cluster_kinds(
+        "fluentd.fluent.io",
+        &[
+            "clusterfilters",
+            "clusterfluentdconfigs",
+            "clusterinputs",
+            "clusteroutputs",
+        ],
+    ),
+    cluster_kinds(
+        "imageregistry.operator.openshift.io",
+        &["configs", "imagepruners"],
+    ),
+    cluster_kinds(
+        "k8s.ovn.org",
+        &[
+            "adminpolicybasedexternalroutes",
+            "clusteruserdefinednetworks",
+            "egressips",
+            "routeadvertisements",
+        ],
+    ),
+    cluster_kinds("kro.run", &["resourcegraphdefinitions"]),
+    cluster_kinds("kubeflow.org", &["profiles"]),
+    cluster_kinds(
+        "kubeovn.io",
+        &[
+            "ippools",
+            "provider-networks",
+            "subnets",
+            "vlans",
+            "vpc-nat-gateways",
+            "vpcs",
+        ],
+    ),
+    cluster_kinds(
+        "logging.banzaicloud.io",
+        &["fluentbitagents", "loggingroutes", "loggings", "nodeagents"],
+    ),
+    cluster_kinds(
+        "management.cattle.io",
+        &[
+            "features",
+            "globalroles",
+            "kontainerdrivers",
+            "nodedrivers",
+            "roletemplates",
+        ],
+    ),
+    cluster_kinds(
+        "mellanox.com",
+        &[
+            "hostdevicenetworks",
+            "ipoibnetworks",
+            "macvlannetworks",
+            "nicclusterpolicies",
+        ],
+    ),
+    cluster_kinds(
+        "metacontroller.k8s.io",
+        &["compositecontrollers", "decoratorcontrollers"],
+    ),
+    cluster_kinds(
+        "monitoring.googleapis.com",
+        &[
+            "clusternodemonitorings",
+            "clusterpodmonitorings",
+            "clusterrules",
+            "globalrules",
+        ],
+    ),
+    cluster_kinds(
+        "network.openshift.io",
+        &["clusternetworks", "hostsubnets", "netnamespaces"],
+    ),
+    cluster_kinds("networking.gke.io", &["gkenetworkparamsets", "networks"]),
+    cluster_kinds("nodemaintenance.medik8s.io", &["nodemaintenances"]),
+    cluster_kinds("nvidia.com", &["clusterpolicies", "nvidiadrivers"]),
+    cluster_kinds(
+        "objectstorage.k8s.io",
+        &["bucketaccessclasses", "bucketclasses"],
+    ),
+    cluster_kinds(
+        "operator.open-cluster-management.io",
+        &["clustermanagers", "klusterlets"],
+    ),
+    cluster_kinds(
+        "operator.openshift.io",
+        &[
+            "clustercsidrivers",
+            "configs",
+            "consoles",
+            "csisnapshotcontrollers",
+            "dnses",
+            "etcds",
+            "imagecontentsourcepolicies",
+            "kubeapiservers",
+            "kubecontrollermanagers",
+            "kubeschedulers",
+            "kubestorageversionmigrators",
+            "machineconfigurations",
+            "networks",
+            "openshiftapiservers",
+            "openshiftcontrollermanagers",
+            "storages",
+        ],
+    ),
+    cluster_kinds(
+        "operator.tekton.dev",
+        &[
+            "tektonaddons",
+            "tektonchains",
+            "tektonconfigs",
+            "tektondashboards",
+            "tektonhubs",
+            "tektoninstallersets",
+            "tektonpipelines",
+            "tektonresults",
+            "tektontriggers",
+        ],
+    ),
+    cluster_kinds(
+        "piraeus.io",
+        &[
+            "linstorclusters",
+            "linstornodeconnections",
+            "linstorsatelliteconfigurations",
+            "linstorsatellites",
+        ],
+    ),
+    cluster_kinds(
+        "policy.sigstore.dev",
+        &["clusterimagepolicies", "trustroots"],
+    ),
+    cluster_kinds("populator.storage.k8s.io", &["volumepopulators"]),
+    cluster_kinds("postgresql.cnpg.io", &["clusterimagecatalogs"]),
+    cluster_kinds("protection.crossplane.io", &["clusterusages"]),
+    cluster_kinds("rbacmanager.reactiveops.io", &["rbacdefinitions"]),
+    cluster_kinds(
+        "sailoperator.io",
+        &[
+            "istiocnis",
+            "istiorevisions",
+            "istiorevisiontags",
+            "istios",
+            "ztunnels",
+        ],
+    ),
+    cluster_kinds("samples.operator.openshift.io", &["configs"]),
+    cluster_kinds(
+        "tailscale.com",
+        &[
+            "connectors",
+            "dnsconfigs",
+            "proxyclasses",
+            "proxygroups",
+            "recorders",
+        ],
+    ),
+    cluster_kinds("topology.volcano.sh", &["hypernodes"]),
+    cluster_kinds("topolvm.io", &["logicalvolumes"]),
 ];
 
 /// Whether a resource is one of the cluster, in no namespace, whose objects hold no tenant's data.
@@ -264,8 +504,8 @@ struct OwnRequest {
     group: &'static str,
     resource: &'static str,
     verbs: &'static [&'static str],
-    /// The only name of which that is so; empty for every name.
-    name: &'static str,
+    /// The names of which alone that is so; empty for every name.
+    names: &'static [&'static str],
 }
 
 const fn own_request(
@@ -277,16 +517,17 @@ const fn own_request(
         group,
         resource,
         verbs,
-        name: "",
+        names: &[],
     }
 }
 
 /// Source: openshift/openshift-apiserver `pkg/bootstrappolicy` (basic-user, self-access-reviewer,
 /// system:oauth-token-deleter, system:webhook, system:build-strategy-*). The names of tokens are
-/// secrets; a project says what its Namespace says; a build strategy is no object.
-static OWN_REQUESTS: [OwnRequest; 9] = [
+/// secrets; a project says what its Namespace says; a build strategy is no object; the named
+/// constraints let a pod do no more than Pod Security's `baseline`.
+static OWN_REQUESTS: [OwnRequest; 10] = [
     OwnRequest {
-        name: "~",
+        names: &["~"],
         ..own_request("user.openshift.io", "users", &["get"])
     },
     own_request(
@@ -309,6 +550,20 @@ static OWN_REQUESTS: [OwnRequest; 9] = [
     own_request("build.openshift.io", "builds/docker", &["create"]),
     own_request("build.openshift.io", "builds/source", &["create"]),
     own_request("build.openshift.io", "builds/jenkinspipeline", &["create"]),
+    OwnRequest {
+        names: &[
+            "nonroot",
+            "nonroot-v2",
+            "restricted",
+            "restricted-v2",
+            "restricted-v3",
+        ],
+        ..own_request(
+            "security.openshift.io",
+            "securitycontextconstraints",
+            &["use"],
+        )
+    },
 ];
 
 /// Whether everybody may make a request, which gets what is the requester's own. `resource` has its
@@ -318,8 +573,8 @@ pub fn is_own_request(group: &str, resource: &str, verb: &str, names: &[Text]) -
         own.group == group
             && own.resource == resource
             && own.verbs.contains(&verb)
-            && (own.name.is_empty()
-                || !names.is_empty() && names.iter().all(|name| name == own.name))
+            && (own.names.is_empty()
+                || !names.is_empty() && names.iter().all(|name| own.names.contains(&name.as_str())))
     })
 }
 

@@ -13,7 +13,7 @@ use crate::graph::facts::TokenSecret;
 use crate::graph::rbac::{PolicyRule, Subject};
 use crate::graph::{Cluster, MASTERS};
 use crate::isolation::admission::pods::CREATE_PODS_BY_OPERATOR;
-use crate::isolation::capability::{BECOME_ACCOUNT, Capability};
+use crate::isolation::capability::{BECOME_ACCOUNT, Capability, Effect};
 use crate::isolation::{ChainNode, Step};
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -367,9 +367,10 @@ impl<'g> Ways<'_, 'g, '_> {
                 .iter()
                 .filter(|held| gives(capability, held.rule))
             {
+                let of_pods = self.accounts_of_pods(capability, held.rule, level.reach);
                 let names = match capability.effect.names_accounts() {
                     true => &held.rule.names[..],
-                    false => &[],
+                    false => of_pods.as_deref().unwrap_or_default(),
                 };
                 let what = match capability.effect == CREATE_PODS_BY_OPERATOR.effect {
                     true => format!("makes pods by {}", texts(&held.rule.resources)),
@@ -378,6 +379,37 @@ impl<'g> Ways<'_, 'g, '_> {
                 self.take_accounts(held.grant, level.reach, names, &what);
             }
         }
+    }
+
+    /// The accounts of the pods that a rule about commands in pods names; `None` if it names none, or
+    /// one that the inputs do not hold.
+    fn accounts_of_pods(
+        &self,
+        capability: &Capability,
+        rule: &PolicyRule,
+        reach: Reach<'_>,
+    ) -> Option<Vec<Text>> {
+        let enters = matches!(
+            capability.effect,
+            Effect::RunCommands | Effect::AddContainers
+        );
+        let Reach::Namespace(home) = reach else {
+            return None;
+        };
+        if !enters || rule.names.is_empty() {
+            return None;
+        }
+
+        let account = |name: &Text| {
+            let mut workloads = self.directory.cluster.facts.workloads.iter();
+            let pod = workloads.find(|workload| {
+                workload.id.kind == "Pod"
+                    && workload.id.namespace.as_str() == home
+                    && workload.id.name == *name
+            });
+            pod.map(|pod| pod.account.clone())
+        };
+        rule.names.iter().map(account).collect()
     }
 
     /// Takes the accounts of the namespaces of a level, or those of some names.
