@@ -38,7 +38,7 @@ const HOSTNAME: &[&str] = &["spec", "hostname"];
 
 /// Source: the CRDs of each project.
 #[rustfmt::skip]
-static FIELDS: [HostField; 52] = [
+static FIELDS: [HostField; 53] = [
     field("projectcontour.io", "HTTPProxy", &["spec", "virtualhost", "fqdn"], One, HostUse::Serves),
     field("apisix.apache.org", "ApisixRoute", &["spec", "http", EACH, "match", "hosts", EACH], Many, HostUse::Serves),
     field("apisix.apache.org", "ApisixRoute", &["spec", "stream", EACH, "match", "host"], Many, HostUse::Serves),
@@ -78,6 +78,7 @@ static FIELDS: [HostField; 52] = [
     field("networking.internal.knative.dev", "Ingress", &["spec", "rules", EACH, "hosts", EACH], One, HostUse::Serves),
     field("networking.internal.knative.dev", "ClusterDomainClaim", &["metadata", "name"], One, HostUse::Serves),
     field("gateway.networking.x-k8s.io", "XListenerSet", &["spec", "listeners", EACH, "hostname"], Many, HostUse::Listens),
+    field("http.keda.sh", "HTTPScaledObject", HOSTS, Many, HostUse::Serves),
     field("voyager.appscode.com", "Ingress", &["spec", "rules", EACH, "host"], One, HostUse::Serves),
     field("skipper.zalando.org", "RouteGroup", HOSTS, One, HostUse::Serves),
     field("externaldns.k8s.io", "DNSEndpoint", &["spec", "endpoints", EACH, "dnsName"], Many, HostUse::Resolves),

@@ -91,9 +91,11 @@ static FLOOR: [FloorAccess; 8] = [
                 &["network-attachment-definitions"],
                 CHANGE,
             ),
+            Permission::new("k8s.ovn.org", &["userdefinednetworks"], CHANGE),
+            // A policy of EKS, and what its network plugin enforces.
             Permission::new(
-                "k8s.ovn.org",
-                &["egressfirewalls", "userdefinednetworks"],
+                "networking.k8s.aws",
+                &["applicationnetworkpolicies", "policyendpoints"],
                 CHANGE,
             ),
             Permission::new(

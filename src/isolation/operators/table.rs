@@ -265,10 +265,16 @@ pub static OPERATOR_KINDS: &[OperatorKind] = &[
         .source("projectcontour.io/docs/main/config/inclusion-delegation"),
     row(
         "apisix.apache.org",
-        &["apisixroutes", "apisixtlses", "apisixupstreams"],
+        &[
+            "apisixglobalrules",
+            "apisixroutes",
+            "apisixtlses",
+            "apisixupstreams",
+        ],
         "APISIX",
     )
-    .gains("serves any host name")
+    .kinds(&["ApisixGlobalRule"])
+    .gains("serves any host name, and adds plugins to every route")
     .closed_by(HOST_POLICY)
     .source("apisix.apache.org/docs/ingress-controller"),
     row(
@@ -279,6 +285,61 @@ pub static OPERATOR_KINDS: &[OperatorKind] = &[
     .gains("serves any host name")
     .closed_by(HOST_POLICY)
     .source("emissary-ingress.dev/docs"),
+    row(
+        "getambassador.io",
+        &[
+            "authservices",
+            "devportals",
+            "logservices",
+            "modules",
+            "ratelimitservices",
+            "tlscontexts",
+            "tracingservices",
+        ],
+        "Emissary-ingress",
+    )
+    .kinds(&[
+        "AuthService",
+        "DevPortal",
+        "LogService",
+        "Module",
+        "RateLimitService",
+        "TracingService",
+    ])
+    .gains("configures the proxy for every host: whom it asks and tells about each request")
+    .closed_by("an admission policy keeps these kinds to the platform, or AMBASSADOR_NAMESPACE is set")
+    .source("emissary-ingress.dev/docs (AuthService, LogService, Module)"),
+    row("http.keda.sh", &["httpscaledobjects", "interceptorroutes"], "KEDA's HTTP add-on")
+        .gains("serves any host name")
+        .closed_by(HOST_POLICY)
+        .source("github.com/kedacore/http-add-on, docs/ref (HTTPScaledObject)"),
+    row(
+        "networking.internal.knative.dev",
+        &["ingresses", "certificates"],
+        "Knative Serving",
+    )
+    .gains("serves any host name, and has it certified")
+    .closed_by("tenants write Services and Routes of Knative, and not what it makes of them")
+    .source("github.com/knative/specs, specs/networking (KIngress)"),
+    row(
+        "consul.hashicorp.com",
+        &[
+            "exportedservices",
+            "ingressgateways",
+            "meshes",
+            "proxydefaults",
+            "servicedefaults",
+            "serviceintentions",
+            "serviceresolvers",
+            "servicerouters",
+            "servicesplitters",
+            "terminatinggateways",
+        ],
+        "Consul on Kubernetes",
+    )
+    .gains("configures services of the mesh by name, whosever they are: routes and intentions")
+    .closed_by("Consul Enterprise mirrors each namespace (connectInject.consulNamespaces)")
+    .source("developer.hashicorp.com/consul/docs/k8s/crds"),
     row(
         "k8s.nginx.org",
         &["virtualservers", "virtualserverroutes", "transportservers"],
@@ -315,6 +376,30 @@ pub static OPERATOR_KINDS: &[OperatorKind] = &[
     .gains("serves any host name that no other namespace has claimed yet")
     .closed_by(HOST_POLICY)
     .source("OpenShift documentation, Route admission policy"),
+    row(
+        "networking.cfargotunnel.com",
+        &["tunnelbindings"],
+        "Cloudflare Operator",
+    )
+    .gains("publishes and serves any host name of the zone")
+    .closed_by(HOST_POLICY)
+    .source("github.com/adyanth/cloudflare-operator, docs (TunnelBinding, fqdn)"),
+    row("ingress.k8s.ngrok.com", &["domains"], "the ngrok operator")
+        .gains("serves any host name of the account")
+        .closed_by(HOST_POLICY)
+        .source("ngrok.com/docs/k8s/crds"),
+    row(
+        "ngrok.k8s.ngrok.com",
+        &["agentendpoints", "cloudendpoints"],
+        "the ngrok operator",
+    )
+    .gains("serves any host name of the account")
+    .closed_by(HOST_POLICY)
+    .source("ngrok.com/docs/k8s/crds"),
+    row("dns.gardener.cloud", &["dnsentries"], "Gardener's DNS controller")
+        .gains("publishes any DNS name of the zones that it manages")
+        .closed_by(HOST_POLICY)
+        .source("github.com/gardener/external-dns-management"),
     row("externaldns.k8s.io", &["dnsendpoints"], "external-dns")
         .gains("publishes any DNS name of the zones that it manages")
         .shown(Shown::OpenedByFlag {
@@ -340,6 +425,22 @@ pub static OPERATOR_KINDS: &[OperatorKind] = &[
     .gains("fetches secrets as the operator's own cloud identity, if a store names no credentials")
     .closed_by("the operator's own service account has no cloud identity")
     .source("external-secrets.io/latest/provider/aws-access (controller's pod identity)"),
+    row("kubernetes-client.io", &["externalsecrets"], "Kubernetes External Secrets")
+        .gains("fetches any secret that the operator's own identity may read")
+        .closed_by("the Namespace says externalsecrets.kubernetes-client.io/permitted-key-name, and the operator enforces it")
+        .source("github.com/external-secrets/kubernetes-external-secrets, README (scoping access)"),
+    row("onepassword.com", &["onepassworditems"], "1Password's operator")
+        .gains("fetches any item that the operator's own token may read")
+        .closed_by("each tenant has an operator of its own (WATCH_NAMESPACE), with a token of its own")
+        .source("github.com/1Password/onepassword-operator, USAGEGUIDE.md"),
+    row("ricoberger.de", &["vaultsecrets"], "ricoberger's Vault Secrets Operator")
+        .gains("fetches any secret that the operator's own login may read")
+        .closed_by("each VaultSecret names a role of the tenant's (vaultRole)")
+        .source("github.com/ricoberger/vault-secrets-operator, README"),
+    row("spv.no", &["azurekeyvaultsecrets"], "akv2k8s")
+        .gains("fetches any secret that the controller's own identity may read")
+        .closed_by("the controller's identity may read one tenant's vaults alone")
+        .source("akv2k8s.io/reference/azure-key-vault-secret"),
     row(
         "hnc.x-k8s.io",
         &["subnamespaceanchors"],
@@ -353,6 +454,24 @@ pub static OPERATOR_KINDS: &[OperatorKind] = &[
     .kinds(&["SubnamespaceAnchor"])
     .closed_by("the hierarchical namespace controller does not run")
     .source("kubernetes-sigs/hierarchical-namespaces, docs/user-guide/concepts.md"),
+    row("accurate.cybozu.com", &["subnamespaces"], "Accurate")
+        .kinds(&["SubNamespace"])
+        .gains("makes namespaces without the floor")
+        .closed_by("Accurate does not run, or its templates hold the floor")
+        .source("cybozu-go.github.io/accurate (SubNamespace)"),
+    row(
+        "policies.kubewarden.io",
+        &["admissionpolicygroups"],
+        "Kubewarden",
+    )
+    .gains("reads objects of the whole cluster with the policy server's account")
+    .closed_by("Kubewarden is newer than CVE-2025-24784, or no tenant may write them")
+    .source("GHSA-756x-m4mj-q96c"),
+    row("kiali.io", &["kialis"], "Kiali Operator")
+        .kinds(&["Kiali"])
+        .gains("installs a Kiali that sees every namespace, of an image of the writer's before 1.33")
+        .closed_by("Kiali Operator does not run, or watches the platform's namespace alone")
+        .source("CVE-2021-3495; kiali.io/docs/configuration/kialis.kiali.io"),
     row("capsule.clastix.io", &["tenantresources"], "Capsule")
         .gains("replicates objects, of the whole cluster before 0.13")
         .closed_by("Capsule is newer than CVE-2026-22872, or no tenant may write them")
@@ -394,6 +513,38 @@ pub static OPERATOR_KINDS: &[OperatorKind] = &[
         .gains("makes and acquires Google Cloud resources with the controller's own identity")
         .closed_by("Config Connector runs in namespaced mode, with one identity for each namespace")
         .source("cloud.google.com/config-connector/docs/how-to/install-namespaced"),
+    row("oci.oracle.com", &["*"], "OCI Service Operator")
+        .gains("makes and binds Oracle Cloud resources with the operator's own identity")
+        .closed_by("the operator's identity may use the tenant's own compartment alone")
+        .source("github.com/oracle/oci-service-operator, docs"),
+    row(
+        "atlas.mongodb.com",
+        &["atlasprojects", "atlasdeployments", "atlasdatabaseusers"],
+        "MongoDB Atlas Operator",
+    )
+    .gains("acts in every project of the organization with the operator's own API key")
+    .closed_by("the operator has no global key, and each AtlasProject names a Secret of its own")
+    .source("mongodb.com/docs/atlas/operator (connectionSecretRef, global API key)"),
+    row("db.movetokube.com", &["postgres", "postgresusers"], "postgres-operator of movetokube")
+        .gains("makes databases and users of any name on the shared server, as its superuser")
+        .closed_by("each tenant has a server, and an operator, of its own")
+        .source("github.com/movetokube/postgres-operator"),
+    row(
+        "mysql.presslabs.org",
+        &["mysqldatabases", "mysqlusers"],
+        "Bitpoke's MySQL Operator",
+    )
+    .gains("makes users and databases in the cluster of any namespace (clusterRef)")
+    .closed_by("the operator watches the namespaces of one tenant alone")
+    .source("github.com/bitpoke/mysql-operator, docs (MysqlUser, clusterRef)"),
+    row(
+        "postgresql.easymile.com",
+        &["postgresqldatabases", "postgresqluserroles", "postgresqlpublications"],
+        "EasyMile's postgresql-operator",
+    )
+    .gains("names the engine of any namespace, and acts there as its administrator")
+    .closed_by("the operator watches the namespaces of one tenant alone (--watch-namespaces)")
+    .source("github.com/EasyMile/postgresql-operator, docs/crds"),
     row("*.azure.com", &["*"], "Azure Service Operator")
         .gains("makes and adopts Azure resources with the operator's own identity")
         .closed_by("each namespace has a credential of its own (aso-credential)")
