@@ -264,8 +264,17 @@ fn csi_attributes<T: TreeValue>(
             &[share, &folder, made.unwrap_or_default()],
         ));
     }
-    if let Some(server) = attribute(&["server", "ip", "nfsServer"]) {
-        let share = attribute(&["share", "path", "exportPath", "volume", "nfsPath"])?;
+    if let Some(server) = attribute(&["server", "ip", "nfsServer", "host"]) {
+        let share = attribute(&[
+            "share",
+            "path",
+            "exportPath",
+            "volume",
+            "nfsPath",
+            "filesystem",
+            "fsname",
+            "mountname",
+        ])?;
         let made = handle.split('#').nth(2).filter(|_| folder.is_empty());
         return Some(files_of(
             &server,
@@ -273,6 +282,18 @@ fn csi_attributes<T: TreeValue>(
         ));
     }
 
+    csi_bucket(driver, handle, attribute, volume)
+        .or_else(|| csi_ceph(handle, attribute))
+        .or_else(|| csi_by_driver(driver, handle, attribute, volume))
+}
+
+/// A bucket, or a share of a cloud.
+fn csi_bucket<T: TreeValue>(
+    driver: &str,
+    handle: &str,
+    attribute: &dyn Fn(&[&str]) -> Option<Text>,
+    volume: &T,
+) -> Option<DataPlace> {
     let bucket = ["bucketName", "bucket", "bucket_name", "BucketName"];
     if let Some(bucket) = attribute(&bucket) {
         let path = attribute(&["path", "prefix"]).unwrap_or_default();
@@ -297,6 +318,11 @@ fn csi_attributes<T: TreeValue>(
             &[&container],
         ));
     }
+    None
+}
+
+/// A file system or an image of Ceph.
+fn csi_ceph(handle: &str, attribute: &dyn Fn(&[&str]) -> Option<Text>) -> Option<DataPlace> {
     if let Some(path) = attribute(&["rootPath", "subvolumePath"]) {
         let cluster = attribute(&["clusterID", "monitors"]).unwrap_or_default();
         let name = attribute(&["fsName"]).unwrap_or_default();
@@ -311,6 +337,16 @@ fn csi_attributes<T: TreeValue>(
         let image = attribute(&["imageName"]).unwrap_or_else(|| handle.into());
         return Some(DataPlace::disk(format!("RBD of {cluster}, {pool}"), image));
     }
+    None
+}
+
+/// What is left: disks of iSCSI, and attributes of single drivers.
+fn csi_by_driver<T: TreeValue>(
+    driver: &str,
+    handle: &str,
+    attribute: &dyn Fn(&[&str]) -> Option<Text>,
+    volume: &T,
+) -> Option<DataPlace> {
     if let Some(portal) = attribute(&["targetPortal"]) {
         let portal = portal.trim_end_matches(":3260");
         let lun = attribute(&["lun"]).unwrap_or_else(|| "0".into());
@@ -320,7 +356,26 @@ fn csi_attributes<T: TreeValue>(
         ));
     }
     if driver == "csi.juicefs.com" {
+        let folder = attribute(&["subDir", "subdir", "subPath"]).unwrap_or_default();
         return juicefs(&folder, volume);
+    }
+    // A bucket whose name is the handle, and a folder of the filer.
+    if driver == "gcsfuse.csi.storage.gke.io" {
+        let prefix = option(volume, &["only-dir"]).unwrap_or_default();
+        let bucket = format!("buckets of {driver}");
+        return Some(DataPlace::folder(bucket, &[handle, &prefix])).filter(|_| !handle.is_empty());
+    }
+    // Drivers of one file system, of which a volume is a folder.
+    if ["csi.moosefs.com", "seaweedfs-csi-driver"].contains(&driver) {
+        let path = attribute(&["path", "mfsSubDir"])?;
+        return Some(DataPlace::folder(format!("files of {driver}"), &[&path]));
+    }
+    if let Some(name) = attribute(&["volName"]) {
+        let server = attribute(&["masterAddr"]).unwrap_or_default();
+        return Some(DataPlace::disk(format!("{driver} {server}"), name));
+    }
+    if let Some(name) = attribute(&["internalName", "internalID"]) {
+        return Some(DataPlace::disk(driver, name));
     }
     if let Some(name) = attribute(&["dnsname"]) {
         let mount = attribute(&["mountname", "volumePath"]).unwrap_or_default();

@@ -220,14 +220,15 @@ impl InlineVolume {
 /// Parameters of provisioners that choose the folder of a volume.
 ///
 /// Sources: the parameters of csi-driver-nfs, csi-driver-smb, aws-efs-csi-driver, the Azure
-/// drivers, local-path-provisioner and nfs-subdir-external-provisioner.
-const FOLDER_PARAMETERS: [(&str, &str); 9] = [
+/// drivers, juicefs-csi-driver, local-path-provisioner and nfs-subdir-external-provisioner.
+const FOLDER_PARAMETERS: [(&str, &str); 10] = [
     ("nfs.csi.k8s.io", "subDir"),
     ("smb.csi.k8s.io", "subDir"),
     ("efs.csi.aws.com", "subPathPattern"),
     ("file.csi.azure.com", "shareName"),
     ("kubernetes.io/azure-file", "shareName"),
     ("blob.csi.azure.com", "containerName"),
+    ("csi.juicefs.com", "pathPattern"),
     ("rancher.io/local-path", "pathPattern"),
     ("k8s-sigs.io/nfs-subdir-external-provisioner", "pathPattern"),
     (
