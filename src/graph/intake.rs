@@ -1,7 +1,9 @@
 //! Manifests that tenantry did not render → facts: overlays are looked through, lists are opened,
 //! nothing is skipped in silence.
 
+use super::api_server::ServerFile;
 use super::facts::Facts;
+use super::facts::{WebhookService, service_in_url};
 use super::gitops::patches;
 use super::overlay::{self, Inputs, is_kustomization, transforms};
 use super::pod_security::PodSecurityConfiguration;
@@ -259,6 +261,9 @@ fn read_object(node: &Node, in_list: bool, options: &ReadOptions, reading: &mut 
         reading.facts.pod_security.push(configuration);
         return;
     }
+    if let Some(file) = ServerFile::of(node) {
+        return read_server_file(&file, span, reading);
+    }
     match ObjectId::of(node) {
         // The program reads its own kinds as specs.
         Ok(id) if id.group == "tenantry.dev" => {}
@@ -285,6 +290,31 @@ fn read_object(node: &Node, in_list: bool, options: &ReadOptions, reading: &mut 
                 .scope(Scope::Fleet),
         ),
     }
+}
+
+/// Takes what a file of the API server says of who is let in.
+fn read_server_file(file: &ServerFile, span: Span, reading: &mut Reading) {
+    reading.facts.count_unread(&file.id.kind);
+    if let Some(doubt) = &file.doubt {
+        let message = format!("{} cannot be evaluated: {doubt}", file.id.kind);
+        let fault = Diagnostic::new(&NOT_READ, span, message)
+            .fix("let Node and RBAC authorize alone")
+            .scope(Scope::Fleet);
+        reading.faults.push(fault);
+    }
+
+    let origin = Origin {
+        input: InputKind::Manifest,
+        span,
+    };
+    let services = file.issuers.iter().filter_map(|url| service_in_url(url));
+    let hooks = services.map(|namespace| WebhookService {
+        id: file.id.clone(),
+        namespace,
+        only: None,
+        origin,
+    });
+    reading.facts.hooks.extend(hooks);
 }
 
 /// A list of objects, as kubectl and the API server write it.

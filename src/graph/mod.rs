@@ -5,6 +5,7 @@
 //! graph. What a kind means is read in [`facts`]; what belongs to whom is settled here.
 
 pub mod admission;
+pub mod api_server;
 mod assemble;
 mod build;
 pub mod builtin;

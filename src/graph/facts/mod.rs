@@ -24,6 +24,7 @@ mod workloads;
 pub use self::admission::WebhookService;
 pub use self::core::{CloudIdentity, NamespaceFact, ServiceAccount, TokenSecret};
 pub use self::external_secrets::{SecretStore, StoreCondition};
+pub use self::other_grants::service_in_url;
 
 pub(super) use self::digest::digest;
 

@@ -2,6 +2,7 @@
 
 use super::{Facts, ObjectRef};
 use crate::document::TreeValue;
+use crate::graph::api_server;
 use crate::graph::operator::Operator;
 use crate::graph::pod_shape;
 use crate::graph::workload::Workload;
@@ -16,6 +17,10 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bo
             .read_deployment(&object.id, node, object.origin);
     }
 
+    let opens = api_server::opens(&object.id, node);
+    facts
+        .unevaluated
+        .extend(opens.map(|reason| object.unevaluated(reason)));
     facts.admin_claims.extend(admin_claim(object, node));
     let operator = Operator::of(&object.id, node, object.origin);
     facts.operators.extend(operator);
