@@ -123,7 +123,11 @@ pub fn flag<'a>(args: &'a [(Text, Option<Span>)], name: &str) -> Option<(&'a str
             return None;
         }
 
-        let next = args.get(at + 1).filter(|(next, _)| !next.starts_with('-'));
+        // A switch takes its value after `=` alone.
+        let takes_next = !name.starts_with("no-");
+        let next = args
+            .get(at + 1)
+            .filter(|(next, _)| takes_next && !next.starts_with('-'));
         Some(next.map_or(("true", *span), |(value, span)| (value.as_str(), *span)))
     })
 }
@@ -160,5 +164,8 @@ mod tests {
         assert_eq!(value("b"), Some("true"));
         assert_eq!(value("c"), Some("x"));
         assert_eq!(value("d"), None);
+
+        let args: Vec<(Text, Option<Span>)> = vec![("--no-x".into(), None), ("false".into(), None)];
+        assert_eq!(flag(&args, "no-x").map(|(value, _)| value), Some("true"));
     }
 }

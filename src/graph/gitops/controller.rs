@@ -3,12 +3,12 @@
 
 use super::Applier;
 use crate::document::TreeValue;
+use crate::graph::host::HostPattern;
 use crate::graph::operator;
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, MASTERS, Origin, Owner};
 use crate::kube::ObjectId;
 use crate::kube::labels::{at, items};
-use crate::kube::names::glob;
 use crate::source::Span;
 use crate::value::Text;
 
@@ -22,6 +22,9 @@ const CONTROLLERS: [&str; 7] = [
     "source-controller",
     "source-watcher",
 ];
+
+/// The values by which a switch is off, as Go's `strconv.ParseBool` reads them.
+pub const FALSE: [&str; 6] = ["0", "f", "F", "false", "False", "FALSE"];
 
 /// A change of a list of arguments.
 #[derive(Clone, Debug)]
@@ -119,13 +122,26 @@ impl Controller {
 
     /// Whether a patch is for a controller: its target's name is a regular expression, as `(a|b)`.
     pub fn patches(&self, name: &str) -> bool {
-        let Some(pattern) = &self.patch else {
-            return false;
-        };
-        let names = pattern.trim_matches(['(', ')', '^', '$']);
-        let matches = |each: &str| glob(&each.trim().replace(".*", "*"), name);
-        names.is_empty() || names.split('|').any(matches)
+        let pattern = self.patch.as_ref();
+        pattern.is_some_and(|pattern| is_target(pattern, name))
     }
+
+    /// Whether a patch is for the objects of a namespace.
+    fn patches_in(&self, namespace: &str) -> bool {
+        is_target(&self.id.namespace, namespace)
+    }
+}
+
+/// Whether a target of a patch, an anchored regular expression, is a name. An empty one is every
+/// name.
+///
+/// Source: kubectl.docs.kubernetes.io/references/kustomize/kustomization/patches.
+fn is_target(pattern: &str, name: &str) -> bool {
+    if pattern.is_empty() || pattern == name {
+        return true;
+    }
+    let anchored = HostPattern::regex(&format!("^(?:{pattern})$"));
+    anchored.matcher().is_some_and(|matches| matches(name))
 }
 
 /// A controller of Flux, and the arguments that it starts with.
@@ -145,7 +161,8 @@ impl StartedController<'_> {
     /// The value of a flag that is set, and not set to false.
     pub fn set(&self, flag: &str) -> Option<&str> {
         let (value, _) = self.flag(flag)?;
-        (!value.is_empty() && value != "false").then_some(value)
+        let is_off = flag.starts_with("no-") && FALSE.contains(&value);
+        (!value.is_empty() && !is_off).then_some(value)
     }
 
     /// Whether an input holds the object that starts it.
@@ -164,7 +181,12 @@ impl Cluster {
         let started = |controller| {
             let controller: &Controller = controller;
             let mut args = controller.args.clone();
-            for edit in patches.iter().flat_map(|patch| &patch.edits) {
+            let of_namespace = |patch: &&&Controller| patch.patches_in(&controller.id.namespace);
+            for edit in patches
+                .iter()
+                .filter(of_namespace)
+                .flat_map(|patch| &patch.edits)
+            {
                 edit.apply(&mut args);
             }
             StartedController { controller, args }
@@ -205,6 +227,31 @@ impl Cluster {
         match first {
             Some(name) if started.iter().all(|one| default(one).is_some()) => account(&name),
             _ => Subject::Group(MASTERS.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_an_anchored_expression() {
+        for (pattern, name, is) in [
+            ("", "helm-controller", true),
+            ("helm-controller", "helm-controller", true),
+            ("helm", "helm-controller", false),
+            ("^(kustomize|helm)-controller$", "helm-controller", true),
+            (
+                "(kustomize-controller|helm-controller)",
+                "helm-controller",
+                true,
+            ),
+            ("(a|(b|c)d)e", "cde", true),
+            ("(a|(b|c)d)e", "ce", false),
+            (".*-controller", "source-controller", true),
+        ] {
+            assert_eq!(is_target(pattern, name), is, "{pattern} {name}");
         }
     }
 }

@@ -49,6 +49,8 @@ const HARMLESS_OF_CONTAINER: [&str; 9] = [
 pub struct ControllerPatch {
     /// The pattern of the names that it is for; empty for all.
     pub names: Text,
+    /// The pattern of their namespaces; empty for all.
+    pub namespaces: Text,
     /// How it changes the arguments.
     pub edits: Vec<ArgumentEdit>,
     /// Where it stands.
@@ -62,6 +64,8 @@ pub struct PatchTarget<'a> {
     pub kind: Option<&'a str>,
     /// The pattern of the names, if it is given.
     pub name: Option<&'a str>,
+    /// The pattern of the namespaces, if it is given.
+    pub namespace: Option<&'a str>,
 }
 
 impl<'a> PatchTarget<'a> {
@@ -72,6 +76,7 @@ impl<'a> PatchTarget<'a> {
         Self {
             kind: field("kind"),
             name: field("name"),
+            namespace: field("namespace"),
         }
     }
 }
@@ -86,6 +91,7 @@ pub fn read(target: PatchTarget<'_>, text: &str, span: Span) -> Option<Controlle
     }
     let mut patch = ControllerPatch {
         names: target.name.unwrap_or_default().into(),
+        namespaces: target.namespace.unwrap_or_default().into(),
         edits: Vec::new(),
         span,
     };
@@ -211,7 +217,7 @@ impl ControllerPatch {
             id: ObjectId {
                 group: "apps".into(),
                 kind: "Deployment".into(),
-                namespace: Text::default(),
+                namespace: self.namespaces,
                 name: Text::default(),
             },
             patch: Some(self.names),
@@ -316,6 +322,7 @@ mod tests {
         let target = PatchTarget {
             kind: Some("Deployment"),
             name: Some("kustomize-controller"),
+            namespace: None,
         };
         let read = read(target, patch, Span::file(SourceId(0)))?;
 
