@@ -66,6 +66,21 @@ impl Principals {
                 add(&mut principals.accounts, name, writers, applier.origin, by);
             }
         }
+        for sync in &facts.gitops.others {
+            let Owner::Tenant(writer) = owner(&sync.id.namespace) else {
+                continue;
+            };
+            if let Some(account) = sync.account.clone() {
+                let by = sync.id.called();
+                add(
+                    &mut principals.accounts,
+                    account,
+                    &[writer],
+                    sync.origin,
+                    by,
+                );
+            }
+        }
         for account in &facts.accounts {
             let labelled: Vec<u32> = account
                 .tenant

@@ -215,7 +215,7 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
     };
 
     for (path, reason) in wrapper.opaque {
-        if at(node, path).is_some() {
+        if at(node, path).is_some() && !is_chart_of_the_server(object, node) {
             let reason = format!("{reason}; give what it makes as manifests");
             facts.unevaluated.push(object.unevaluated(reason));
         }
@@ -223,6 +223,17 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
     for path in wrapper.paths {
         walk(facts, object, node, path, wrapper.template);
     }
+}
+
+/// Whether a HelmChart is one that k3s and RKE2 bring along and serve themselves: its objects are the
+/// distribution's.
+///
+/// Source: k3s-io/k3s, manifests/traefik.yaml.
+fn is_chart_of_the_server<T: TreeValue>(object: &ObjectRef, node: &T) -> bool {
+    let chart = at(node, &["spec", "chart"]).and_then(TreeValue::text);
+    object.id.kind == "HelmChart"
+        && object.id.namespace == "kube-system"
+        && chart.is_some_and(|chart| chart.starts_with("https://%{KUBERNETES_API}%/static/"))
 }
 
 /// Follows a path to the objects within, through lists.

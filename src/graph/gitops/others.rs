@@ -15,6 +15,8 @@ pub struct OtherSync {
     pub id: ObjectId,
     /// Addresses and paths of what it applies.
     pub sources: Vec<Text>,
+    /// The service account that it applies as, and its namespace, if it has one of its own.
+    pub account: Option<(Text, Text)>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -24,8 +26,9 @@ pub struct OtherSync {
 /// Sources: cloud.google.com/kubernetes-engine/enterprise/config-sync/docs/reference;
 /// fleet.rancher.io/ref-gitrepo; carvel.dev/kapp-controller/docs; projectsveltos.github.io;
 /// operator-framework.github.io/operator-controller; open-cluster-management.io (Subscription).
-const KINDS: [(&str, &str); 9] = [
+const KINDS: [(&str, &str); 10] = [
     ("configsync.gke.io", "RootSync"),
+    ("configsync.gke.io", "RepoSync"),
     ("fleet.cattle.io", "GitRepo"),
     ("fleet.cattle.io", "HelmOp"),
     ("kappctrl.k14s.io", "App"),
@@ -63,11 +66,34 @@ pub(super) fn read<T: TreeValue>(
     let mut sources = Vec::new();
     if let Some(spec) = node.member("spec") {
         texts_under(spec, &SOURCES, &mut sources);
+        // The objects that Sveltos applies stand in ConfigMaps and Secrets of namespaces.
+        if id.kind == "ClusterProfile" {
+            texts_under(spec, &["namespace"], &mut sources);
+        }
     }
     gitops.others.push(OtherSync {
         id: id.clone(),
+        account: reconciler(id),
         sources: sources.into_iter().map(Text::from).collect(),
         origin,
     });
     true
+}
+
+/// The account with which Config Sync applies a RepoSync.
+///
+/// Source: cloud.google.com/kubernetes-engine/enterprise/config-sync/docs, "Reconcilers": the name of a
+/// RepoSync that is not `repo-sync` follows the namespace, with its length.
+fn reconciler(id: &ObjectId) -> Option<(Text, Text)> {
+    if id.kind != "RepoSync" {
+        return None;
+    }
+    let ObjectId {
+        namespace, name, ..
+    } = id;
+    let account = match name.as_str() {
+        "repo-sync" => format!("ns-reconciler-{namespace}"),
+        name => format!("ns-reconciler-{namespace}-{name}-{}", name.len()),
+    };
+    Some(("config-management-system".into(), account.into()))
 }
