@@ -59,10 +59,16 @@ pub fn not_applied<T: TreeValue>(id: &ObjectId, node: &T, input: InputKind) -> O
         );
     }
 
-    if annotation("kapp.k14s.io/noop").is_some() {
-        return Some("kapp neither creates nor updates it (kapp.k14s.io/noop)".into());
+    let label = |key: &str| metadata?.member("labels")?.member(key)?.text();
+    let left_out = NOT_MADE.iter().find(|(key, value, _)| {
+        annotation(key).is_some_and(|own| value.is_empty() || own == *value)
+    });
+    if let Some((key, _, what)) = left_out {
+        return Some(format!("{what} ({key})"));
     }
-    let lifetime = LIFETIMES.iter().find(|key| annotation(key).is_some());
+    let lifetime = LIFETIMES
+        .iter()
+        .find(|key| annotation(key).or_else(|| label(key)).is_some());
     if let Some(key) = lifetime.filter(|_| kinds::closes(id)) {
         return Some(format!("it is deleted after a while ({key})"));
     }
@@ -108,10 +114,33 @@ const HOOKS: [(&str, &str); 3] = [
     ("kluctl.io/hook", "kluctl"),
 ];
 
-/// Annotations by which a tool deletes an object after a while.
+/// Annotations by which a tool makes no object: the key, the value (empty for any), and what it does.
 ///
-/// Source: codeberg.org/hjacobs/kube-janitor.
-const LIFETIMES: [&str; 2] = ["janitor/ttl", "janitor/expires"];
+/// Sources: carvel.dev/kapp/docs/latest/apply, kluctl.io/docs/kluctl/deployments/annotations,
+/// cloud.google.com/kubernetes-engine/enterprise/config-sync/docs/how-to/managing-objects.
+const NOT_MADE: [(&str, &str, &str); 4] = [
+    (
+        "kapp.k14s.io/noop",
+        "",
+        "kapp neither creates nor updates it",
+    ),
+    (
+        "kapp.k14s.io/exists",
+        "",
+        "kapp waits for it, and does not create it",
+    ),
+    ("kluctl.io/delete", "true", "kluctl deletes it"),
+    (
+        "configmanagement.gke.io/managed",
+        "disabled",
+        "Config Sync does not apply it",
+    ),
+];
+
+/// Annotations and labels by which a tool deletes an object after a while.
+///
+/// Sources: codeberg.org/hjacobs/kube-janitor, kyverno.io/docs/policy-types/cleanup-policy.
+const LIFETIMES: [&str; 3] = ["janitor/ttl", "janitor/expires", "cleanup.kyverno.io/ttl"];
 
 /// Why an object is not there for good: Argo CD skips it, or it closes something and is a hook. A
 /// hook that grants something grants it while it is there.

@@ -9,6 +9,7 @@ use crate::delivery::{MarkEffect, is_engine_group};
 use crate::document::{TreeValue, View};
 use crate::graph::host::Host;
 use crate::graph::{InputKind, Origin};
+use crate::kube::labels::at;
 use crate::kube::{ObjectId, kinds};
 use crate::source::Span;
 
@@ -109,6 +110,21 @@ pub fn filled_in_later<T: TreeValue>(object: &ObjectRef, node: &T) -> Option<Une
 fn is_literal<T: TreeValue>(node: &T) -> bool {
     let metadata = node.member("metadata");
     find_mark(metadata, |effect| effect == MarkEffect::NotSubstituted).is_some()
+}
+
+/// Whether a field is a label that only says a version, which is filled in later.
+pub fn is_version<T: TreeValue>(node: &T, field: &str) -> bool {
+    let Some(key) = field.strip_prefix("metadata.labels.") else {
+        return false;
+    };
+    let search = Search {
+        helm: true,
+        free: &[],
+    };
+    let value = at(node, &["metadata", "labels", key]).and_then(TreeValue::text);
+    VERSIONS.contains(&key)
+        && !is_literal(node)
+        && value.is_some_and(|value| search.placeholder(value).is_some())
 }
 
 /// Whether an annotation only informs people, or a tool about itself: what programs follow has the

@@ -1,7 +1,7 @@
 //! Objects that the API server refuses, or that strict clients do not send: they close nothing, and
 //! grant nothing.
 
-use super::{ObjectRef, Unevaluated};
+use super::{ObjectRef, Unevaluated, placeholder};
 use crate::document::TreeValue;
 use crate::graph::{InputKind, Origin};
 use crate::kube::validation::{self, RefusedBy};
@@ -17,6 +17,9 @@ pub fn refused<T: TreeValue>(object: &ObjectRef, node: &T) -> Option<Unevaluated
     let version = node.member("apiVersion").and_then(TreeValue::text);
     let group_version = version.unwrap_or_default();
     let refusal = validation::check(&object.id, group_version, node)?;
+    if placeholder::is_version(node, &refusal.field) {
+        return None;
+    }
     Some(Unevaluated {
         id: object.id.clone(),
         reason: refusal.to_string(),
