@@ -12,7 +12,7 @@ use crate::value::Text;
 pub struct Membership {
     /// The object.
     pub id: ObjectId,
-    /// Who: the ARN of an IAM identity, or the name of a user.
+    /// Who: the ARN of an IAM identity, the name of a user, or whoever has a role of Teleport.
     pub person: Text,
     /// The user and the groups that they are in the cluster.
     pub subjects: Vec<Subject>,

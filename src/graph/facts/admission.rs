@@ -3,12 +3,12 @@
 
 use super::other_grants::service_in_url;
 use super::{Facts, ObjectRef};
-use crate::document::TreeValue;
+use crate::document::{TreeValue, View};
 use crate::graph::Origin;
 use crate::graph::admission_policy::{AdmissionPolicy, AdmissionPolicyBinding, GROUP};
 use crate::kube::ObjectId;
 use crate::kube::kinds::Scope;
-use crate::kube::labels::{Selector, items, text, texts, texts_under};
+use crate::kube::labels::{Selector, at, items, text, texts, texts_under};
 use crate::kube::resources;
 use crate::value::Text;
 
@@ -86,11 +86,21 @@ pub fn hooks<T: TreeValue>(object: &ObjectRef, node: &T) -> Vec<WebhookService> 
             let client = webhook.and_then(|webhook| webhook.member("clientConfig"));
             everywhere(client.and_then(client_namespace))
         }
-        ("kyverno.io" | "policies.kyverno.io" | "externaldata.gatekeeper.sh", _) => {
+        (
+            "kyverno.io"
+            | "policies.kyverno.io"
+            | "externaldata.gatekeeper.sh"
+            | "authentication.concierge.pinniped.dev"
+            | "metacontroller.k8s.io",
+            _,
+        ) => {
             let mut urls = Vec::new();
-            texts_under(node, &["url"], &mut urls);
+            texts_under(node, &["url", "issuer", "endpoint"], &mut urls);
             let named = urls.into_iter().filter_map(service_in_url);
-            everywhere(named.filter(|name| *name != object.id.namespace))
+            let mut all: Vec<Text> = named.collect();
+            all.extend(hook_services(node));
+            all.extend(context_maps(node));
+            everywhere(all.into_iter().filter(|name| *name != object.id.namespace))
         }
         _ => Vec::new(),
     };
@@ -103,6 +113,31 @@ pub fn hooks<T: TreeValue>(object: &ObjectRef, node: &T) -> Vec<WebhookService> 
             only,
             origin: object.origin,
         })
+        .collect()
+}
+
+/// The namespaces of the Services that Metacontroller asks what to make.
+///
+/// Source: metacontroller.github.io/metacontroller/api/hook.html.
+fn hook_services<T: TreeValue>(node: &T) -> Vec<Text> {
+    let hooks = at(node, &["spec", "hooks"]);
+    let Some(View::Map(entries)) = hooks.map(TreeValue::view) else {
+        return Vec::new();
+    };
+    let hooks = entries.iter().map(T::split);
+    hooks
+        .filter_map(|(_, hook)| service_namespace(hook.member("webhook")?))
+        .collect()
+}
+
+/// The namespaces of the ConfigMaps by which a policy of Kyverno for the whole cluster decides.
+///
+/// Source: kyverno.io/docs/policy-types/cluster-policy/external-data-sources.
+fn context_maps<T: TreeValue>(node: &T) -> Vec<Text> {
+    let rules = items(at(node, &["spec", "rules"])).iter();
+    let entries = rules.flat_map(|rule| items(rule.member("context")));
+    entries
+        .filter_map(|entry| text(entry.member("configMap"), "namespace"))
         .collect()
 }
 

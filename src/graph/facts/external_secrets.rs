@@ -1,15 +1,20 @@
-//! The reader of `external-secrets.io`: stores of secrets outside the cluster.
+//! The reader of stores of secrets outside the cluster: those of External Secrets, and of the Vault
+//! Secrets Operator.
 //!
-//! Source: external-secrets.io/latest/api/clustersecretstore.
+//! Sources: external-secrets.io/latest/api/clustersecretstore,
+//! external-secrets.io/latest/api/generator/cluster, and
+//! developer.hashicorp.com/vault/docs/platform/k8s/vso/api-reference (VaultAuth).
 
 use super::{Facts, ObjectRef};
 use crate::document::TreeValue;
+use crate::graph::indirect::{CopiedObjects, CopySource, Reach};
 use crate::graph::{Cluster, Origin};
 use crate::kube::ObjectId;
-use crate::kube::labels::{Selector, items, texts};
+use crate::kube::labels::{Selector, at, items, text, texts};
 use crate::value::Text;
 
-/// A store of secrets that lies outside: a SecretStore or a ClusterSecretStore.
+/// A store of secrets that lies outside: a SecretStore, a ClusterSecretStore, a ClusterGenerator or a
+/// VaultAuth.
 #[derive(Clone, Debug)]
 pub struct SecretStore {
     /// What it is.
@@ -47,24 +52,90 @@ impl StoreCondition {
 
 /// Reads a SecretStore or a ClusterSecretStore, or notes an object that fetches from one.
 pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bool {
-    let is_store = object.id.group == "external-secrets.io"
-        && ["SecretStore", "ClusterSecretStore"].contains(&object.id.kind.as_str());
+    let (group, kind) = (object.id.group.as_str(), object.id.kind.as_str());
+    let conditions = match (group, kind) {
+        ("external-secrets.io", "SecretStore" | "ClusterSecretStore") => conditions(node),
+        ("generators.external-secrets.io", "ClusterGenerator") => {
+            if is_local_generator(node) {
+                return true;
+            }
+            None
+        }
+        ("secrets.hashicorp.com", "VaultAuth") => allowed_namespaces(object, node),
+        ("external-secrets.io", "ExternalSecret" | "PushSecret")
+        | (
+            "secrets.hashicorp.com",
+            "VaultStaticSecret" | "VaultDynamicSecret" | "VaultPKISecret",
+        ) => {
+            facts.secret_requests.push(object.clone());
+            return true;
+        }
+        _ => return false,
+    };
+    if kind == "ClusterSecretStore" {
+        read_of_cluster(
+            facts,
+            object,
+            node,
+            conditions.as_deref().unwrap_or_default(),
+        );
+    }
+    facts.stores.push(SecretStore {
+        conditions,
+        origin: object.origin,
+        id: object.id.clone(),
+    });
+    true
+}
 
-    if is_store {
-        facts.stores.push(SecretStore {
-            conditions: conditions(node),
-            origin: object.origin,
+/// The Secrets of a namespace that a store lets others read. A store without conditions is one for
+/// everybody, and another rule is about it.
+///
+/// Source: external-secrets.io/latest/provider/kubernetes.
+fn read_of_cluster<T: TreeValue>(
+    facts: &mut Facts,
+    object: &ObjectRef,
+    node: &T,
+    conditions: &[StoreCondition],
+) {
+    let provider = at(node, &["spec", "provider", "kubernetes"]);
+    let Some(from) = text(provider, "remoteNamespace") else {
+        return;
+    };
+    for condition in conditions {
+        let to = match condition {
+            StoreCondition::Names(names) => Reach::Names(names.clone()),
+            StoreCondition::Selected(selector) => Reach::Selected(selector.clone()),
+            StoreCondition::Pattern => continue,
+        };
+        facts.copied_objects.push(CopiedObjects {
             id: object.id.clone(),
+            what: "Secrets".into(),
+            from: CopySource::Namespace(from.clone()),
+            to,
+            by: "External Secrets Operator",
+            origin: object.origin,
         });
     }
+}
 
-    let fetches = object.id.group == "external-secrets.io"
-        && ["ExternalSecret", "PushSecret"].contains(&object.id.kind.as_str());
-    if fetches {
-        facts.secret_requests.push(object.clone());
+/// Whether a generator makes its values itself, and asks nobody for them.
+fn is_local_generator<T: TreeValue>(node: &T) -> bool {
+    let kind = text(node.member("spec"), "kind").unwrap_or_default();
+    ["Fake", "Password", "SSHKey", "UUID"].contains(&kind.as_str())
+}
+
+/// The namespaces whose objects may log in by a VaultAuth: its own, those that it lists, or all.
+fn allowed_namespaces<T: TreeValue>(object: &ObjectRef, node: &T) -> Option<Vec<StoreCondition>> {
+    let spec = node.member("spec");
+    let mut names: Vec<Text> = texts(spec.and_then(|spec| spec.member("allowedNamespaces")))
+        .map(Text::from)
+        .collect();
+    if names.iter().any(|name| name == "*") {
+        return None;
     }
-
-    is_store || fetches
+    names.push(object.id.namespace.clone());
+    Some(vec![StoreCondition::Names(names)])
 }
 
 /// The conditions of a store; `None` if it states none. Each field of an entry admits by itself.

@@ -10,10 +10,13 @@ use crate::value::Text;
 /// Reads what an object of any kind borrows, besides what its reader reads. Returns whether the kind
 /// is read here alone.
 pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bool {
+    let mut reader = Reader { facts, object };
+    if object.id.group.is_empty() && object.id.kind == "Namespace" {
+        reader.any_role(node);
+    }
     let Some(spec) = node.member("spec") else {
         return false;
     };
-    let mut reader = Reader { facts, object };
     reader.annotated_pods(node, spec);
 
     match (&*object.id.group, &*object.id.kind) {
@@ -149,6 +152,24 @@ impl Reader<'_> {
         let role = text(annotations, "iam.amazonaws.com/role");
         let namespace = self.object.id.namespace.clone();
         self.associate(namespace, "iam.amazonaws.com/role of pods", role);
+    }
+
+    /// The annotation of a Namespace that lets its pods take every role of AWS.
+    ///
+    /// Source: github.com/uswitch/kiam (permitted, an expression), github.com/jtblin/kube2iam
+    /// (allowed-roles, a list of patterns).
+    fn any_role<T: TreeValue>(&mut self, node: &T) {
+        const EVERY: [&str; 5] = [".*", "^.*$", ".+", "^.+$", "*"];
+        let annotations = at(node, &["metadata", "annotations"]);
+        let permitted = text(annotations, "iam.amazonaws.com/permitted");
+        let allowed = text(annotations, "iam.amazonaws.com/allowed-roles");
+
+        let every = permitted.is_some_and(|pattern| EVERY.contains(&pattern.as_str()))
+            || allowed.is_some_and(|list| list.contains("\"*\""));
+        if every {
+            let acts = "lets its pods take every role of AWS (iam.amazonaws.com)";
+            self.borrow(Lender::Program("kiam or kube2iam"), acts, None);
+        }
     }
 
     /// A source with a cloud provider, and neither an account nor a Secret of its own.

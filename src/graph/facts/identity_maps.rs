@@ -1,11 +1,11 @@
-//! The reader of objects that say who is in which groups: the maps of EKS, OpenShift's groups, and
-//! Argo CD's own policy.
+//! The reader of objects that say who is in which groups: the maps of EKS, OpenShift's groups,
+//! Teleport's roles, and Argo CD's own policy.
 
 use super::{Facts, ObjectRef};
 use crate::document::{self, Node, NodeValue, TreeValue, View};
 use crate::graph::membership::{ArgoPolicy, Membership};
 use crate::graph::rbac::Subject;
-use crate::kube::labels::{items, text, texts};
+use crate::kube::labels::{at, items, text, texts};
 use crate::source::{Source, Span};
 use crate::value::Text;
 
@@ -43,9 +43,52 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> Re
                 .extend(policy_association(object, spec, spec));
         }
         ("iamauthenticator.k8s.aws", "IAMIdentityMapping", _) => mapping(facts, object, node),
+        ("resources.teleport.dev", kind, _) if kind.starts_with("TeleportRole") => {
+            teleport_role(facts, object, node);
+        }
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// Annotations of a service account by which a program sends the requests of people as it.
+///
+/// Sources: argo-workflows.readthedocs.io/en/latest/argo-server-sso (SSO RBAC),
+/// docs.kargo.io/user-guide/security/access-controls.
+const CLAIMS: [&str; 4] = [
+    "workflows.argoproj.io/rbac-rule",
+    "rbac.kargo.akuity.io/claims",
+    "rbac.kargo.akuity.io/claim.groups",
+    "rbac.kargo.akuity.io/claim.sub",
+];
+
+/// Reads whom the annotations of a service account let act as it. The names of users and groups are
+/// parts of their values.
+pub fn read_account<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
+    let annotations = at(node, &["metadata", "annotations"]);
+    for key in CLAIMS {
+        let Some(value) = annotations.and_then(|all| all.member(key)) else {
+            continue;
+        };
+        let is_part = |letter: char| letter.is_alphanumeric() || "-_.:@/".contains(letter);
+        let names = value.text().unwrap_or_default();
+        let names = names.split(|letter| !is_part(letter));
+        let people = names
+            .filter(|name| !name.is_empty())
+            .flat_map(|name| [Subject::Group(name.into()), Subject::User(name.into())]);
+
+        let (namespace, name) = (object.id.namespace.clone(), object.id.name.clone());
+        let mut subjects = vec![Subject::ServiceAccount(namespace, name)];
+        subjects.extend(people);
+        facts.memberships.push(Membership {
+            id: object.id.clone(),
+            person: format!("{key} of {}", object.id.name).into(),
+            subjects,
+            access: Vec::new(),
+            span: value.span(),
+            origin: object.origin,
+        });
+    }
 }
 
 /// An identity of IAM, its user and its groups, as aws-iam-authenticator reads them of an object.
@@ -62,6 +105,28 @@ fn mapping<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
         subjects,
         access: Vec::new(),
         span: spec.and_then(TreeValue::span),
+        origin: object.origin,
+    });
+}
+
+/// The users and groups as which Teleport sends the requests of whoever has a role.
+///
+/// Source: goteleport.com/docs/enroll-resources/kubernetes-access/controls.
+fn teleport_role<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
+    let allow = at(node, &["spec", "allow"]);
+    let listed = |key: &str| {
+        let names = texts(allow.and_then(|allow| allow.member(key)));
+        names.filter(|name| !name.contains("{{")).map(Text::from)
+    };
+    let groups = listed("kubernetes_groups").map(Subject::Group);
+    let users = listed("kubernetes_users").map(Subject::User);
+
+    facts.memberships.push(Membership {
+        id: object.id.clone(),
+        person: format!("teleport-role:{}", object.id.name).into(),
+        subjects: groups.chain(users).collect(),
+        access: Vec::new(),
+        span: allow.and_then(TreeValue::span),
         origin: object.origin,
     });
 }

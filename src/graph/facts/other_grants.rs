@@ -1,7 +1,7 @@
 //! The reader of kinds by which other systems grant and copy: OpenShift's own bindings, Capsule,
 //! Rancher, rbac-manager, Kyverno's generated objects, and programs that copy Secrets.
 
-use super::{Facts, ObjectRef};
+use super::{Facts, ObjectRef, identity_maps};
 use crate::document::{TreeValue, View};
 use crate::graph::indirect::{CopiedObjects, CopySource, IndirectBinding, Reach};
 use crate::graph::rbac::{Binding, Role, Subject};
@@ -49,9 +49,14 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> Re
         ("iam.kubesphere.io", kind) => return Ok(kubesphere(facts, object, kind, node)),
         ("management.cattle.io", kind) => return rancher(facts, object, kind, node),
         ("rbacmanager.reactiveops.io", "RBACDefinition") => rbac_manager(facts, object, node)?,
+        ("rbac.open-cluster-management.io", "ClusterPermission") => {
+            cluster_permission(facts, object, spec);
+        }
         ("hnc.x-k8s.io", "HierarchyConfiguration") => hierarchy(facts, object, spec),
         ("external-secrets.io", "ClusterExternalSecret") => external_secret(facts, object, spec),
         ("secretgen.carvel.dev", "SecretExport") => secret_export(facts, object, spec),
+        ("clustersecret.io", "ClusterSecret") => cluster_secret(facts, object, node),
+        ("velero.io", "Restore") => velero_restore(facts, object, spec),
         _ => return Ok(false),
     }
     Ok(true)
@@ -63,8 +68,10 @@ pub fn read_beside<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T
     if (group == KYVERNO || group == "policies.kyverno.io") && object.id.namespace.is_empty() {
         kyverno(facts, object, node);
     }
-    if group.is_empty() && matches!(object.id.kind.as_str(), "Secret" | "ConfigMap") {
-        annotated_copies(facts, object, node);
+    match (group, object.id.kind.as_str()) {
+        ("", "Secret" | "ConfigMap") => annotated_copies(facts, object, node),
+        ("", "ServiceAccount") => identity_maps::read_account(facts, object, node),
+        _ => {}
     }
 }
 
@@ -344,6 +351,34 @@ fn rbac_manager<T: TreeValue>(
     Ok(())
 }
 
+/// The bindings that Open Cluster Management makes on a managed cluster.
+///
+/// Source: github.com/open-cluster-management-io/cluster-permission.
+fn cluster_permission<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, spec: Option<&T>) {
+    let field = |key: &str| spec.and_then(|spec| spec.member(key));
+    let cluster = field("clusterRoleBinding").into_iter();
+    let of_cluster = cluster.map(|binding| (binding, Reach::Everywhere));
+    let of_namespaces = items(field("roleBindings")).iter().map(|binding| {
+        let selector = binding.member("namespaceSelector").map(Selector::of);
+        let reach = match (text(Some(binding), "namespace"), selector) {
+            (Some(namespace), _) => Reach::Names(vec![namespace]),
+            (None, Some(Ok(selector))) => Reach::Selected(selector),
+            (None, _) => Reach::Everywhere,
+        };
+        (binding, reach)
+    });
+
+    for (binding, reach) in of_cluster.chain(of_namespaces) {
+        let role = binding.member("roleRef");
+        // Without a reference, it is the role that the object makes, which has its name.
+        let name = text(role, "name").unwrap_or_else(|| object.id.name.clone());
+        let mut bound = subjects(binding.member("subjects"), "");
+        let single = binding.member("subject");
+        bound.extend(single.and_then(|one| Some((Subject::of(one, "")?, one.span()))));
+        bind(facts, object, &name, bound, reach);
+    }
+}
+
 /// The parent of a namespace of the hierarchical namespace controller: its bindings are copied.
 fn hierarchy<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, spec: Option<&T>) {
     if let Some(parent) = text(spec, "parent").filter(|parent| !parent.is_empty()) {
@@ -389,12 +424,64 @@ fn external_secret<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, spec: Op
     }
 }
 
+/// The namespaces into which a ClusterSecret copies the Secret that it names.
+///
+/// Source: github.com/zakkg3/ClusterSecret.
+fn cluster_secret<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
+    let source = at(node, &["data", "valueFrom", "secretKeyRef"]);
+    let Some(from) = text(source, "namespace") else {
+        return;
+    };
+    let what = format!("Secret {}", text(source, "name").unwrap_or_default());
+    let matched: Vec<&str> = texts(node.member("matchNamespace")).collect();
+    let to = Reach::expressions(&matched.join(","));
+    copy(
+        facts,
+        object,
+        "ClusterSecret",
+        what,
+        (CopySource::Namespace(from), to),
+    );
+}
+
+/// The namespaces into which Velero restores what was saved of others.
+///
+/// Source: velero.io/docs/main/restore-reference, namespaceMapping.
+fn velero_restore<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, spec: Option<&T>) {
+    let mapping = spec.and_then(|spec| spec.member("namespaceMapping"));
+    let Some(View::Map(entries)) = mapping.map(TreeValue::view) else {
+        return;
+    };
+    for (from, to) in entries.iter().map(T::split) {
+        let to = Reach::Names(to.text().map(Text::from).into_iter().collect());
+        let from = CopySource::Namespace(from.into());
+        copy(facts, object, "Velero", "every object", (from, to));
+    }
+}
+
 /// The namespaces that may import an exported Secret.
+///
+/// Source: carvel.dev/secretgen-controller, the SecretExport's `dangerousToNamespacesSelector`.
 fn secret_export<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, spec: Option<&T>) {
     let mut names: Vec<Text> = texts(spec.and_then(|spec| spec.member("toNamespaces")))
         .map(Text::from)
         .collect();
     names.extend(text(spec, "toNamespace"));
+    let selects = ["dangerousToNamespacesSelector", "toSelectorMatchFields"];
+    let selected = selects
+        .iter()
+        .flat_map(|key| items(spec.and_then(|spec| spec.member(key))));
+    for condition in selected {
+        match (
+            &*text(Some(condition), "key").unwrap_or_default(),
+            &*text(Some(condition), "operator").unwrap_or_default(),
+        ) {
+            ("metadata.name", "In") => {
+                names.extend(texts(condition.member("values")).map(Text::from));
+            }
+            _ => names.push("*".into()),
+        }
+    }
 
     let what = format!("Secret {}", object.id.name);
     let from = CopySource::Namespace(object.id.namespace.clone());

@@ -49,7 +49,11 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 
 /// An object of a tenant for which a program of the platform acts as itself.
 fn by_program(cluster: &Cluster, borrowed: &BorrowedIdentity, name: &str) -> Option<Finding> {
-    let (_, tenant) = tenant_of(cluster, &borrowed.id.namespace)?;
+    let home = match borrowed.id.kind.as_str() {
+        "Namespace" => &borrowed.id.name,
+        _ => &borrowed.id.namespace,
+    };
+    let (_, tenant) = tenant_of(cluster, home)?;
     let span = at(borrowed.span, borrowed.origin);
     let called = borrowed.id.called();
     let message = format!(

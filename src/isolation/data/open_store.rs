@@ -7,11 +7,13 @@ use crate::isolation::{Finding, some, tenant_of};
 use std::collections::BTreeSet;
 
 rule! {
-    /// A ClusterSecretStore that several tenants may use.
+    /// A store of secrets that several tenants may use.
     ///
     /// ## What it finds
-    /// A store whose conditions admit several tenants, or that has none. A tenant counts if it has an
-    /// ExternalSecret or a PushSecret, or may create one.
+    /// A ClusterSecretStore whose conditions admit several tenants, or that has none; a
+    /// ClusterGenerator that asks others for its values; a VaultAuth that admits several tenants. A
+    /// tenant counts if it has an ExternalSecret, a PushSecret or a VaultStaticSecret, or may create
+    /// one.
     ///
     /// ## Why it matters
     /// Its credentials read every tenant's secrets, and whoever may create an ExternalSecret names
@@ -25,23 +27,29 @@ rule! {
     pub static OPEN_STORE = "data/open-secret-store", Error;
 }
 
-const FIX: &str = "say spec.conditions of one tenant's namespaces, or make a SecretStore in each \
-                   namespace";
+const FIX: &str = "admit one tenant's namespaces alone, or make a store in each namespace";
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let stores = cluster.facts.stores.iter();
     let mut stores = stores
-        .filter(|store| store.id.kind == "ClusterSecretStore")
+        .filter(|store| store.id.kind != "SecretStore")
         .peekable();
     if stores.peek().is_none() {
         return;
     }
 
-    let fetching = fetching(cluster);
+    let (of_store, of_vault) = (
+        fetching(cluster, &FETCH),
+        fetching(cluster, &FETCH_OF_VAULT),
+    );
     for store in stores {
+        let fetching = match store.id.kind.as_str() {
+            "VaultAuth" => &of_vault,
+            _ => &of_store,
+        };
         let finding = match &store.conditions {
             None => (!fetching.is_empty()).then(|| unconditional(store)),
-            Some(conditions) => conditional(cluster, store, conditions, &fetching),
+            Some(conditions) => conditional(cluster, store, conditions, fetching),
         };
         if let Some(finding) = finding {
             out.push(finding.fix(FIX));
@@ -56,13 +64,25 @@ const FETCH: [Permission; 1] = [Permission::new(
     &["create", "update", "patch"],
 )];
 
+/// Creates objects that fetch from Vault.
+const FETCH_OF_VAULT: [Permission; 1] = [Permission::new(
+    "secrets.hashicorp.com",
+    &[
+        "vaultstaticsecrets",
+        "vaultdynamicsecrets",
+        "vaultpkisecrets",
+    ],
+    &["create", "update", "patch"],
+)];
+
 /// The tenants that have an object which fetches from a store, or may create one.
-fn fetching(cluster: &Cluster) -> BTreeSet<u32> {
+fn fetching(cluster: &Cluster, fetch: &[Permission; 1]) -> BTreeSet<u32> {
     let requests = cluster.facts.secret_requests.iter();
-    let have = requests.map(|request| &request.id.namespace);
+    let of_group = requests.filter(|request| request.id.group == fetch[0].group);
+    let have = of_group.map(|request| &request.id.namespace);
     let bindings = cluster.rbac.bindings.iter().filter(|binding| {
         let role = cluster.rbac.role(binding);
-        role.is_some_and(|role| giving(&FETCH, &role.rules).is_some())
+        role.is_some_and(|role| giving(fetch, &role.rules).is_some())
     });
     let may = bindings.map(|binding| &binding.id.namespace);
 
@@ -80,7 +100,7 @@ fn unconditional(store: &SecretStore) -> Finding {
     Finding::refuted(&OPEN_STORE, span, message)
         .step(
             span,
-            "no spec.conditions: an ExternalSecret of any namespace may name it",
+            "it states no namespaces: an object of any namespace may name it",
         )
         .through(&store.id)
 }

@@ -227,7 +227,13 @@ fn by_stores(cluster: &Cluster, grants: &HeldGrants<'_>, level: &Level<'_>) -> V
                 .any(|condition| condition.namespaces(cluster).iter().any(admitted)),
         }
     };
-    let stores = cluster.facts.stores.iter().filter(admits);
+    let of_operator = |store: &&SecretStore| store.id.group == "external-secrets.io";
+    let stores = cluster
+        .facts
+        .stores
+        .iter()
+        .filter(of_operator)
+        .filter(admits);
     stores
         .filter_map(|store| {
             let what = format!("fetches secrets through {}", store.id.called());
