@@ -413,6 +413,12 @@ fn render_and_place<T: ObjectForm>(
         .tenants
         .retain(|tenant| !broken.contains(&tenant.name.value));
 
+    if !manifests.is_empty() {
+        let foreign = resolved.lock.foreign(&cluster_names(&resolved.specs));
+        let prior = resolved.lock.prior(&options.removable, &foreign);
+        bundle::claim_hosts(&mut resolved.tenancy, manifests, sources, &prior, findings);
+    }
+
     let (mut bundles, faults) = bundle::render(
         &resolved.tenancy,
         fleet,

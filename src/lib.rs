@@ -23,7 +23,7 @@
 //! fleet. A tenant with an error is held.
 //!
 //! [`kube`] holds the facts about Kubernetes that every stage uses: object identities, the table of
-//! kinds, label selectors, quantities. [`compile`] runs the stages one after the other. [`live`]
+//! kinds, label selectors, quantities. [`host`] reads which hosts an object serves. [`compile`] runs the stages one after the other. [`live`]
 //! compares a live cluster with the rendered objects. [`import`] writes specs for running namespaces. [`catalog`]
 //! lists every rule, and [`report`] writes findings in each format.
 //!
@@ -69,6 +69,7 @@ pub mod document;
 pub mod expression;
 pub mod kube;
 pub mod netpol;
+pub mod host;
 pub mod spec;
 pub mod delivery;
 pub mod tenancy;

@@ -13,7 +13,7 @@ use crate::tenancy::model::{OnCluster, Tenant};
 use crate::tenancy::{self, MANIFEST_FLOOR, Permits, Tenancy};
 use crate::value::Value as Made;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 rule! {
@@ -175,6 +175,18 @@ impl TenantManifests {
     /// Whether a path is that of a file that a tenant names.
     pub fn contains(&self, path: &str) -> bool {
         self.files.contains_key(path)
+    }
+
+    /// The documents of the files that a tenant names on any cluster, each file once.
+    pub(super) fn documents<'m>(
+        &'m self,
+        tenant: &Tenant,
+        sources: &SourceMap,
+    ) -> Vec<&'m Document> {
+        let named = tenant.on.iter().flat_map(|on| &on.manifests);
+        let paths: BTreeSet<String> = named.filter_map(|named| resolve(sources, named)).collect();
+        let files = paths.iter().filter_map(|path| self.files.get(path));
+        files.flat_map(|file| &file.documents).collect()
     }
 
     /// A tenant's verbatim objects on a cluster. A missing file was reported when it was looked

@@ -5,6 +5,7 @@ mod builtin;
 mod durations;
 mod floor;
 mod manifests;
+mod hosts;
 pub mod object;
 pub mod schemas;
 mod render;
@@ -13,6 +14,7 @@ mod templates;
 
 pub use builtin::{builtin_profiles, builtin_templates};
 pub use floor::FLOOR_MISSING;
+pub use hosts::claim_hosts;
 pub use manifests::{
     MANIFEST, MANIFEST_NOT_ALLOWED, MANIFEST_REFUSED, NamedManifest, TenantManifests, reaches_out,
     read_otherwise, wanted,

@@ -16,6 +16,7 @@ pub mod symbolic;
 pub mod facts;
 pub mod gitops;
 pub mod host;
+pub mod ingress_annotation;
 pub mod identity;
 pub mod indirect;
 pub mod admission_policy;

@@ -5,6 +5,7 @@
 
 use super::duration::{self, DurationError};
 use super::source_names::{self, address, oci_prefix};
+use crate::host::is_in_cluster;
 use crate::kube::names::is_administrators;
 use crate::kube::validation::names::{is_lower_or_digit, qualified_name};
 use crate::plain::disguise;
@@ -323,6 +324,10 @@ fn host(text: &str, wildcard: bool) -> Result<(), String> {
     dns_subdomain(rest)?;
     if rest.split('.').any(|part| part.len() > 63) {
         return Err("a part of it is longer than 63 characters".into());
+    }
+
+    if wildcard && is_in_cluster(rest) {
+        return Err("it is a name of the cluster's own DNS".into());
     }
 
     if rest.contains('.') {

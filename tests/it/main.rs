@@ -71,6 +71,7 @@ mod tamper;
 mod tenant_objects;
 mod tree;
 mod validation;
+mod verbatim_hosts;
 mod waivers;
 mod who_can;
 mod without_fleet;

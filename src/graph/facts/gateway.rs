@@ -3,7 +3,8 @@
 
 use super::{Facts, ObjectRef};
 use crate::document::TreeValue;
-use crate::graph::host::{Host, IngressAnnotation};
+use crate::graph::host::Host;
+use crate::graph::ingress_annotation::IngressAnnotation;
 use crate::graph::storage::ReferenceGrant;
 use crate::kube::kinds;
 

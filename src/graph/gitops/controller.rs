@@ -3,10 +3,10 @@
 
 use super::Applier;
 use crate::document::TreeValue;
-use crate::graph::host::HostPattern;
 use crate::graph::operator;
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, MASTERS, Origin, Owner};
+use crate::host::HostPattern;
 use crate::kube::ObjectId;
 use crate::kube::labels::{at, items};
 use crate::source::Span;

@@ -1,11 +1,12 @@
 use super::Findings;
 use super::mesh_host;
 use crate::diagnostic::rule;
-use crate::graph::host::{Host, HostPattern, HostUse, Levels};
+use crate::graph::host::Host;
 use crate::graph::{Cluster, Owner};
+use crate::host::{HostIndex, HostPattern, HostUse};
 use crate::isolation::{Finding, at, tenant_of};
 use crate::kube::ObjectId;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 rule! {
     /// Two tenants serve one host.
@@ -34,26 +35,26 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    let mut claims = Claims::default();
+    let mut claims: HostIndex<'_, Owner, Host> = HostIndex::default();
     for host in &cluster.facts.hosts {
         let owner = cluster.owner(&host.id.namespace);
         if let HostUse::Mesh { .. } = host.used {
             out.extend(mesh_host::finding(cluster, host, owner));
         } else if owner != Owner::Platform || takes_from_tenants(host) {
-            claims.add(owner, host);
+            claims.add(owner, &host.pattern, host);
         }
     }
 
     let mut pairs: BTreeSet<(&ObjectId, &ObjectId)> = BTreeSet::new();
-    for servers in claims.conflicts() {
-        let [(_, first), (_, second), ..] = servers.as_slice() else {
-            continue;
+    claims.each_conflict(usize::MAX, &mut |servers| {
+        let [(_, first), (_, second), ..] = servers else {
+            return;
         };
         if pairs.insert((&first.id, &second.id)) {
-            out.extend(served_twice(cluster, &servers));
+            out.extend(served_twice(cluster, servers));
         }
-    }
-    for (_, host) in &claims.unread {
+    });
+    for (_, host) in claims.unread() {
         out.push(unread(cluster, host));
     }
     for host in &cluster.facts.mentioned_hosts {
@@ -87,141 +88,6 @@ fn takes_from_tenants(host: &Host) -> bool {
         rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric()))
     });
     host.used == HostUse::Serves && !helps && matches!(host.pattern, HostPattern::Name(_))
-}
-
-/// Owners of some hosts, each with the first of its objects.
-type HostOwners<'a> = BTreeMap<Owner, &'a Host>;
-
-/// The hosts that are claimed, by their patterns.
-#[derive(Default)]
-struct Claims<'a> {
-    names: BTreeMap<&'a str, HostOwners<'a>>,
-    /// The same names, with their characters from the last to the first.
-    reversed: BTreeMap<String, &'a str>,
-    /// The domains of wildcards of one label, and of those of more.
-    below_one: BTreeMap<&'a str, HostOwners<'a>>,
-    below_many: BTreeMap<&'a str, HostOwners<'a>>,
-    expressions: BTreeMap<&'a HostPattern, HostOwners<'a>>,
-    rest: HostOwners<'a>,
-    /// Regular expressions of tenants that cannot be read.
-    unread: Vec<(Owner, &'a Host)>,
-}
-
-impl<'a> Claims<'a> {
-    fn add(&mut self, owner: Owner, host: &'a Host) {
-        let owners = match &host.pattern {
-            HostPattern::Name(name) => {
-                let backwards = name.chars().rev().collect();
-                self.reversed.insert(backwards, name);
-                self.names.entry(name).or_default()
-            }
-            HostPattern::Below { domain, levels } => match levels {
-                Levels::One => self.below_one.entry(domain).or_default(),
-                Levels::Many => self.below_many.entry(domain).or_default(),
-            },
-            HostPattern::Regex(_) => {
-                if host.pattern.matches("").is_none() {
-                    self.unread.push((owner, host));
-                    return;
-                }
-                self.expressions.entry(&host.pattern).or_default()
-            }
-            HostPattern::Rest => &mut self.rest,
-        };
-        owners.entry(owner).or_insert(host);
-    }
-
-    /// The owners of each host that has several, the more exact first.
-    fn conflicts(&self) -> Vec<Vec<(Owner, &'a Host)>> {
-        let mut by_expression: BTreeMap<&str, Vec<&HostOwners<'a>>> = BTreeMap::new();
-        let mut all = Vec::new();
-        for (pattern, owners) in &self.expressions {
-            // One that cannot be read is not among the expressions.
-            let Some(matches) = pattern.matcher() else {
-                continue;
-            };
-            for name in self.matched(pattern, &matches) {
-                by_expression.entry(name).or_default().push(owners);
-            }
-            let mut servers = merged([owners]);
-            for (domain, others) in self.below_one.iter().chain(&self.below_many) {
-                if matches(&format!("a.{domain}")) {
-                    servers = merged([&servers.iter().copied().collect(), others]);
-                }
-            }
-            all.push(servers);
-        }
-
-        for (name, owners) in &self.names {
-            let by_expression = by_expression.get(name).into_iter().flatten().copied();
-            let above = self.above(name);
-            all.push(merged(
-                [owners].into_iter().chain(by_expression).chain(above),
-            ));
-        }
-        for (domain, owners) in &self.below_one {
-            let same = self.below_many.get(domain);
-            let above = self.above_many(domain);
-            all.push(merged([owners].into_iter().chain(same).chain(above)));
-        }
-        for (domain, owners) in &self.below_many {
-            all.push(merged([owners].into_iter().chain(self.above_many(domain))));
-        }
-
-        all.push(merged([&self.rest]));
-        all.retain(|servers| servers.len() > 1);
-        all
-    }
-
-    /// The names that a regular expression matches.
-    fn matched(&self, pattern: &HostPattern, matches: &dyn Fn(&str) -> bool) -> Vec<&'a str> {
-        let end: String = pattern.literal_end().chars().rev().collect();
-        let candidates = self.reversed.range(end.clone()..);
-        candidates
-            .take_while(|(backwards, _)| backwards.starts_with(&end))
-            .map(|(_, name)| *name)
-            .filter(|name| matches(name))
-            .collect()
-    }
-
-    /// An owner of a name, other than one, and its object.
-    fn other_owner(&self, name: &str, owner: Owner) -> Option<(Owner, &'a Host)> {
-        let own = self.names.get(name).into_iter();
-        let all = merged(own.chain(self.above(name)));
-        all.into_iter().find(|(other, _)| *other != owner)
-    }
-
-    /// The wildcards that hold a name.
-    fn above<'s>(&'s self, name: &str) -> Vec<&'s HostOwners<'a>> {
-        let parent = name.split_once('.').map(|(_, parent)| parent);
-        let one = parent.and_then(|parent| self.below_one.get(parent));
-        one.into_iter().chain(self.above_many(name)).collect()
-    }
-
-    /// The wildcards of several labels that hold what is below a domain, except its own.
-    fn above_many<'s>(&'s self, domain: &str) -> Vec<&'s HostOwners<'a>> {
-        let parents = domain.match_indices('.').map(|(at, _)| &domain[at + 1..]);
-        let all = (!domain.is_empty()).then_some("");
-        parents
-            .chain(all)
-            .filter_map(|parent| self.below_many.get(parent))
-            .collect()
-    }
-}
-
-/// The owners of several patterns, each once.
-fn merged<'a, 'm>(all: impl IntoIterator<Item = &'m HostOwners<'a>>) -> Vec<(Owner, &'a Host)>
-where
-    'a: 'm,
-{
-    let mut servers: Vec<(Owner, &Host)> = Vec::new();
-    let mut known: BTreeSet<Owner> = BTreeSet::new();
-    for (owner, host) in all.into_iter().flatten() {
-        if known.insert(*owner) {
-            servers.push((*owner, host));
-        }
-    }
-    servers
 }
 
 /// What an object does with a host, as a predicate.
@@ -303,7 +169,11 @@ fn unread(cluster: &Cluster, host: &Host) -> Finding {
 }
 
 /// The warning about an object of a tenant that names a host of another, and whose kind is not read.
-fn mentioned(cluster: &Cluster, claims: &Claims<'_>, host: &Host) -> Option<Finding> {
+fn mentioned(
+    cluster: &Cluster,
+    claims: &HostIndex<'_, Owner, Host>,
+    host: &Host,
+) -> Option<Finding> {
     let (home, tenant) = tenant_of(cluster, &host.id.namespace)?;
     let HostPattern::Name(name) = &host.pattern else {
         return None;

@@ -1,8 +1,9 @@
 //! Objects of a tenant that change where a mesh sends the requests of others.
 
 use super::HOST_CLAIMED_TWICE;
-use crate::graph::host::{Host, HostPattern, HostUse};
+use crate::graph::host::Host;
 use crate::graph::{Cluster, Owner};
+use crate::host::{HostPattern, HostUse};
 use crate::isolation::{Finding, at};
 use crate::value::Text;
 

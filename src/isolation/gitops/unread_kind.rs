@@ -1,9 +1,9 @@
 use super::{Findings, named_tenant};
 use crate::diagnostic::rule;
 use crate::graph::gitops::ArgoObject;
-use crate::graph::host::{HostMatcher, HostPattern};
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, Owner};
+use crate::host::{HostMatcher, HostPattern};
 use crate::isolation::{Finding, tenant_of};
 use crate::kube::names::glob;
 use crate::value::Text;

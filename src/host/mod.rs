@@ -1,38 +1,22 @@
-//! The hosts that objects serve, certify, or resolve to addresses.
+//! The hosts that objects serve, certify, or resolve to addresses, and who has each.
 
 mod annotations;
 mod fields;
+mod index;
 mod istio;
 mod mentioned;
 mod pattern;
 mod traefik;
 
-pub use annotations::{IngressAnnotation, IngressPower};
+pub use index::HostIndex;
+pub use mentioned::named as mentioned;
 pub use pattern::{HostMatcher, HostPattern, Levels, escape};
 
-use super::object::Origin;
 use crate::document::TreeValue;
 use crate::kube::ObjectId;
 use crate::kube::labels::{items, text};
 use crate::source::Span;
 use crate::value::Text;
-
-/// A host that an object serves, certifies or resolves.
-#[derive(Clone, Debug)]
-pub struct Host {
-    /// The hosts that the object names.
-    pub pattern: HostPattern,
-    /// The path below it; `/` if none is stated.
-    pub path: Text,
-    /// What the object does with it.
-    pub used: HostUse,
-    /// The object that names it.
-    pub id: ObjectId,
-    /// Where it is named.
-    pub span: Option<Span>,
-    /// Where the object comes from.
-    pub origin: Origin,
-}
 
 /// What an object does with a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,11 +44,15 @@ pub enum HostUse {
 
 /// A host as an object names it.
 #[derive(Clone, Debug)]
-struct NamedHost<'a> {
-    pattern: HostPattern,
-    path: &'a str,
-    used: HostUse,
-    span: Option<Span>,
+pub struct NamedHost<'a> {
+    /// The hosts that the object names.
+    pub pattern: HostPattern,
+    /// The path below them; `/` if none is stated.
+    pub path: &'a str,
+    /// What the object does with them.
+    pub used: HostUse,
+    /// Where they are named.
+    pub span: Option<Span>,
 }
 
 impl<'a> NamedHost<'a> {
@@ -97,59 +85,45 @@ impl<'a> NamedHost<'a> {
     }
 }
 
-impl Host {
-    /// The hosts that an object names in the fields of its kind; `None` for a kind that names none.
-    pub fn of<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Option<Vec<Self>> {
-        let spec = node.member("spec");
-        let named = match (&*id.group, &*id.kind) {
-            ("networking.k8s.io", "Ingress") => ingress(node, spec),
-            ("gateway.networking.k8s.io", kind) => gateway_api(kind, spec),
-            ("networking.istio.io", "VirtualService" | "Gateway" | "ServiceEntry") => {
-                istio::named(&id.kind, &id.namespace, spec)
-            }
-            ("route.openshift.io", "Route") => openshift(spec),
-            ("traefik.io" | "traefik.containo.us", "IngressRoute" | "IngressRouteTCP") => {
-                traefik::named(&id.kind, spec)
-            }
-            ("cert-manager.io", "Certificate") => certificate(spec),
-            _ if governs_every_host(id) => {
-                vec![NamedHost::every(node.span()).used(HostUse::Governs)]
-            }
-            (group, kind) if fields::has_field(group, kind) => fields::named(group, kind, node),
-            _ => return None,
-        };
-        Some(Self::all(named, id, origin))
-    }
+/// Whether a name, or the domain of a wildcard, is of the cluster's own DNS.
+///
+/// Source: kubernetes.io/docs/concepts/services-networking/dns-pod-service.
+pub fn is_in_cluster(name: &str) -> bool {
+    let is_below = |domain: &str| {
+        let rest = name.strip_suffix(domain);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    is_below("svc") || is_below("cluster.local") || name == "kubernetes.default"
+}
 
-    /// The hosts that an object of a kind without a reader names in fields that are called so.
-    pub fn mentioned<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Vec<Self> {
-        Self::all(mentioned::named(node), id, origin)
-    }
-
-    /// The hosts that the annotations of an object name, whichever its kind.
-    pub fn of_annotations<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Vec<Self> {
-        let annotations = node
-            .member("metadata")
-            .and_then(|metadata| metadata.member("annotations"));
-        match annotations {
-            Some(annotations) => Self::all(annotations::named(annotations, node), id, origin),
-            None => Vec::new(),
+/// The hosts that an object names in the fields of its kind; `None` for a kind that names none.
+pub fn named<'a, T: TreeValue>(id: &ObjectId, node: &'a T) -> Option<Vec<NamedHost<'a>>> {
+    let spec = node.member("spec");
+    Some(match (&*id.group, &*id.kind) {
+        ("networking.k8s.io", "Ingress") => ingress(node, spec),
+        ("gateway.networking.k8s.io", kind) => gateway_api(kind, spec),
+        ("networking.istio.io", "VirtualService" | "Gateway" | "ServiceEntry") => {
+            istio::named(&id.kind, &id.namespace, spec)
         }
-    }
+        ("route.openshift.io", "Route") => openshift(spec),
+        ("traefik.io" | "traefik.containo.us", "IngressRoute" | "IngressRouteTCP") => {
+            traefik::named(&id.kind, spec)
+        }
+        ("cert-manager.io", "Certificate") => certificate(spec),
+        _ if governs_every_host(id) => {
+            vec![NamedHost::every(node.span()).used(HostUse::Governs)]
+        }
+        (group, kind) if fields::has_field(group, kind) => fields::named(group, kind, node),
+        _ => return None,
+    })
+}
 
-    fn all(named: Vec<NamedHost<'_>>, id: &ObjectId, origin: Origin) -> Vec<Self> {
-        named
-            .into_iter()
-            .map(|named| Self {
-                pattern: named.pattern,
-                path: named.path.into(),
-                used: named.used,
-                id: id.clone(),
-                span: named.span,
-                origin,
-            })
-            .collect()
-    }
+/// The hosts that the annotations of an object name, whichever its kind.
+pub fn named_by_annotations<T: TreeValue>(node: &T) -> Vec<NamedHost<'_>> {
+    let annotations = node
+        .member("metadata")
+        .and_then(|metadata| metadata.member("annotations"));
+    annotations.map_or_else(Vec::new, |all| annotations::named(all, node))
 }
 
 /// The host of an address: what stands between the scheme and the port or the path. A name without a

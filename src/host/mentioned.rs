@@ -10,7 +10,7 @@ const ENDS: [&str; 7] = [
 
 /// The hosts in fields of an object whose names are those of hosts. Whether it serves them is not
 /// known.
-pub(super) fn named<T: TreeValue>(node: &T) -> Vec<NamedHost<'_>> {
+pub fn named<T: TreeValue>(node: &T) -> Vec<NamedHost<'_>> {
     let View::Map(entries) = node.view() else {
         return Vec::new();
     };

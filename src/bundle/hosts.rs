@@ -1,0 +1,253 @@
+//! The hosts that tenants' verbatim objects serve: claims like those in specs.
+
+use super::manifests::TenantManifests;
+use crate::diagnostic::Diagnostic;
+use crate::document::Spanned;
+use crate::host::{self, HostIndex, HostPattern, HostUse, Levels, NamedHost};
+use crate::kube::ObjectId;
+use crate::source::{SourceMap, Span};
+use crate::spec::leaf;
+use crate::tenancy::model::Tenant;
+use crate::tenancy::{CLAIMED_TWICE, ClaimKey, Prior, Tenancy};
+use std::collections::BTreeSet;
+
+/// Owners of one host that are looked at: enough to tell who else has it.
+const MOST_OWNERS: usize = 4;
+
+/// Who has a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Claimant<'a> {
+    /// The tenant of this index.
+    Tenant(usize),
+    /// A tenant that cannot be read in this run.
+    Held(&'a str),
+}
+
+/// What somebody has some hosts by.
+#[derive(Debug)]
+struct HostClaim<'a> {
+    claimant: Claimant<'a>,
+    pattern: HostPattern,
+    /// Where it is claimed; `None` for a tenant that cannot be read.
+    span: Option<Span>,
+    /// The object that serves it; `None` for a claim of a spec.
+    object: Option<ObjectId>,
+}
+
+/// Reports the hosts of verbatim objects that another tenant has, or that are names of the cluster
+/// itself, and adds the others to the hosts that each tenant claims.
+///
+/// A wildcard of a spec stands for every name below it, since it does not say by which API it is
+/// served. One of an object stands for what its API says. `prior` is what the last run left: a
+/// tenant that had a host keeps it, and only the newcomer errs. Of two newcomers, the claim of a spec
+/// stays. Two objects that both are new, or were both there, are for the proof to report.
+pub fn claim_hosts(
+    tenancy: &mut Tenancy,
+    manifests: &TenantManifests,
+    sources: &SourceMap,
+    prior: &Prior<'_>,
+    out: &mut Vec<Diagnostic>,
+) {
+    let mut claims = Vec::new();
+    for (index, tenant) in tenancy.tenants.iter().enumerate() {
+        for (id, named) in hosts_of(manifests, tenant, sources) {
+            let span = named.span.unwrap_or(tenant.name.span);
+            if let Some(reason) = of_the_cluster(&named, tenant) {
+                out.push(in_cluster(tenant, &id, &named, span, reason));
+            } else if is_claim(&named) {
+                claims.push(HostClaim {
+                    claimant: Claimant::Tenant(index),
+                    pattern: named.pattern,
+                    span: Some(span),
+                    object: Some(id),
+                });
+            }
+        }
+    }
+    if claims.is_empty() {
+        return;
+    }
+
+    report_conflicts(tenancy, &claims, prior, out);
+    for claim in claims {
+        if let Claimant::Tenant(index) = claim.claimant {
+            add_claim(&mut tenancy.tenants[index], &claim);
+        }
+    }
+}
+
+/// The hosts that a tenant's verbatim objects name, each with its object.
+fn hosts_of<'m>(
+    manifests: &'m TenantManifests,
+    tenant: &Tenant,
+    sources: &SourceMap,
+) -> Vec<(ObjectId, NamedHost<'m>)> {
+    let mut found = Vec::new();
+    for document in manifests.documents(tenant, sources) {
+        let Ok(id) = ObjectId::of(&document.root) else {
+            continue;
+        };
+        let fields = host::named(&id, &document.root).into_iter().flatten();
+        let annotations = host::named_by_annotations(&document.root);
+        found.extend(fields.chain(annotations).map(|named| (id.clone(), named)));
+    }
+    found
+}
+
+/// Whether an object takes the requests, the certificates or the addresses of a host. A name without
+/// a dot is that of a Service in a mesh.
+fn is_claim(named: &NamedHost<'_>) -> bool {
+    match &named.used {
+        HostUse::Serves
+        | HostUse::Redirects
+        | HostUse::Listens
+        | HostUse::Certifies
+        | HostUse::Resolves => true,
+        HostUse::Mesh { diverts, .. } => *diverts && named.pattern.to_string().contains('.'),
+        HostUse::Governs => false,
+    }
+}
+
+/// Why a host is a name of the cluster itself that the tenant may not serve; `None` for another one.
+/// In a mesh, the Services of the tenant's own namespaces are its own.
+fn of_the_cluster(named: &NamedHost<'_>, tenant: &Tenant) -> Option<&'static str> {
+    let name: &str = match &named.pattern {
+        HostPattern::Name(name) | HostPattern::Below { domain: name, .. } => name,
+        HostPattern::Regex(_) | HostPattern::Rest => return None,
+    };
+    let in_mesh = matches!(named.used, HostUse::Mesh { .. });
+    let mut own = tenant.on.iter().flat_map(|on| &on.namespaces);
+    let home = name.split('.').nth(1);
+    let is_own = home.is_some_and(|home| own.any(|namespace| namespace.name == home));
+    (host::is_in_cluster(name) && !(in_mesh && is_own)).then_some("a name of the cluster's own DNS")
+}
+
+fn in_cluster(
+    tenant: &Tenant,
+    id: &ObjectId,
+    named: &NamedHost<'_>,
+    span: Span,
+    reason: &str,
+) -> Diagnostic {
+    let message = format!("`{id}` serves `{}`, {reason}", named.pattern);
+    Diagnostic::new(&CLAIMED_TWICE, span, message)
+        .fix("take a host name of the tenant's own")
+        .tenant(&tenant.name.value)
+}
+
+/// The hosts that specs claim, and those of tenants that cannot be read now.
+fn other_claims<'a>(tenancy: &Tenancy, held: &[(&'a str, &'a str)]) -> Vec<HostClaim<'a>> {
+    let of_specs = tenancy.tenants.iter().enumerate().flat_map(|(at, tenant)| {
+        tenant.hosts.iter().map(move |host| HostClaim {
+            claimant: Claimant::Tenant(at),
+            pattern: HostPattern::parse(host.value.as_str(), Levels::Many),
+            span: Some(host.span),
+            object: None,
+        })
+    });
+    let of_held = held.iter().map(|(host, holder)| HostClaim {
+        claimant: Claimant::Held(holder),
+        pattern: HostPattern::parse(host, Levels::Many),
+        span: None,
+        object: None,
+    });
+    of_specs.chain(of_held).collect()
+}
+
+/// Reports each verbatim host that somebody else has too.
+fn report_conflicts<'a>(
+    tenancy: &Tenancy,
+    verbatim: &'a [HostClaim<'a>],
+    prior: &'a Prior<'_>,
+    out: &mut Vec<Diagnostic>,
+) {
+    let readable: BTreeSet<&str> = tenancy
+        .tenants
+        .iter()
+        .map(|tenant| tenant.name.value.as_str())
+        .collect();
+    let held = prior.hosts_of(|holder| !readable.contains(holder));
+    let others = other_claims(tenancy, &held);
+
+    let mut index: HostIndex<'_, Claimant<'_>, HostClaim<'_>> = HostIndex::default();
+    for claim in others.iter().chain(verbatim) {
+        index.add(claim.claimant, &claim.pattern, claim);
+    }
+
+    let name_of = |claimant: Claimant<'_>| match claimant {
+        Claimant::Tenant(at) => tenancy.tenants[at].name.value.clone(),
+        Claimant::Held(name) => name.to_owned(),
+    };
+    index.each_conflict(MOST_OWNERS, &mut |owners| {
+        // What specs claim alone is compared where they are linked.
+        if owners.iter().all(|(_, claim)| claim.object.is_none()) {
+            return;
+        }
+        let had_it: Vec<bool> = owners
+            .iter()
+            .map(|(claimant, claim)| has_it_already(prior, claim, &name_of(*claimant)))
+            .collect();
+        for (at, (claimant, claim)) in owners.iter().enumerate() {
+            // What two tenants serve since before they were adopted is for the proof to say.
+            let takes_from = |(other, (_, theirs)): (usize, &(Claimant<'_>, &HostClaim<'_>))| {
+                let is_stated = theirs.object.is_none() && claim.object.is_some();
+                other != at && (had_it[other] || is_stated)
+            };
+            let victim = owners.iter().enumerate().position(takes_from);
+            if let (false, Some(victim)) = (had_it[at], victim) {
+                let (other, theirs) = owners[victim];
+                out.extend(conflict(
+                    claim,
+                    &name_of(*claimant),
+                    theirs,
+                    &name_of(other),
+                ));
+            }
+        }
+    });
+}
+
+/// Whether the last run left a host to the tenant that claims it.
+fn has_it_already(prior: &Prior<'_>, claim: &HostClaim<'_>, tenant: &str) -> bool {
+    let written = claim.pattern.to_string();
+    let text = format!("host/{written}");
+    prior.holder(&ClaimKey::of(&text)) == Some(tenant)
+}
+
+fn conflict(
+    claim: &HostClaim<'_>,
+    tenant: &str,
+    theirs: &HostClaim<'_>,
+    other: &str,
+) -> Option<Diagnostic> {
+    let host = &claim.pattern;
+    let by_pattern = match theirs.pattern == *host {
+        true => String::new(),
+        false => format!(" by `{}`", theirs.pattern),
+    };
+    let message = match &claim.object {
+        Some(id) => format!("`{id}` serves the host `{host}`, which `{other}` has{by_pattern}"),
+        None => format!("the host `{host}` is served by `{other}` too{by_pattern}"),
+    };
+
+    let finding = Diagnostic::new(&CLAIMED_TWICE, claim.span?, message)
+        .fix("one of the two gives it up")
+        .tenant(tenant);
+    Some(match theirs.span {
+        Some(span) => finding.related(span, format!("`{other}` has it here")),
+        None => finding,
+    })
+}
+
+/// Adds a host that a verbatim object names to those that its tenant claims, so that the record of
+/// its file keeps it.
+fn add_claim(tenant: &mut Tenant, claim: &HostClaim<'_>) {
+    let written = claim.pattern.to_string();
+    let Ok(host) = leaf::HostPattern::try_from(written) else {
+        return;
+    };
+    if tenant.hosts.iter().all(|known| known.value != host) {
+        let span = claim.span.unwrap_or(tenant.name.span);
+        tenant.hosts.push(Spanned::new(host, span));
+    }
+}

@@ -1,0 +1,191 @@
+//! Hosts of verbatim objects are claims like those in specs.
+
+use crate::support::{FLEET, Sandbox, tenant};
+
+/// An object of a tenant's namespace that serves a host.
+fn object(kind: &str, namespace: &str, host: &str) -> String {
+    let (api, spec) = match kind {
+        "Ingress" => (
+            "networking.k8s.io/v1",
+            format!(
+                "{{rules: [{{host: '{host}', http: {{paths: [{{path: /, pathType: Prefix, \
+                 backend: {{service: {{name: x, port: {{number: 80}}}}}}}}]}}}}]}}"
+            ),
+        ),
+        "HTTPRoute" => (
+            "gateway.networking.k8s.io/v1",
+            format!("{{hostnames: ['{host}'], rules: [{{backendRefs: [{{name: x, port: 80}}]}}]}}"),
+        ),
+        "Gateway" => (
+            "gateway.networking.k8s.io/v1",
+            format!(
+                "{{gatewayClassName: x, listeners: [{{name: a, port: 80, protocol: HTTP, hostname: '{host}'}}]}}"
+            ),
+        ),
+        "VirtualService" => (
+            "networking.istio.io/v1",
+            format!("{{hosts: ['{host}'], http: [{{route: [{{destination: {{host: x}}}}]}}]}}"),
+        ),
+        _ => (
+            "route.openshift.io/v1",
+            format!("{{host: '{host}', to: {{kind: Service, name: x}}}}"),
+        ),
+    };
+    format!(
+        "apiVersion: {api}\nkind: {kind}\nmetadata: {{name: x, namespace: {namespace}}}\nspec: {spec}\n"
+    )
+}
+
+const KINDS: [&str; 5] = ["Ingress", "HTTPRoute", "Gateway", "VirtualService", "Route"];
+
+/// A fleet in which `a` claims hosts in its spec, and `evil` passes an object through.
+fn fleet(claims: &str, manifest: &str) -> Sandbox {
+    let kinds = "[gateway.networking.k8s.io/HTTPRoute, gateway.networking.k8s.io/Gateway, \
+                 networking.istio.io/VirtualService, route.openshift.io/Route]";
+    Sandbox::with(&[
+        (
+            "tenants/fleet.yaml",
+            &format!("{FLEET}  tenantKinds: {kinds}\n"),
+        ),
+        (
+            "tenants/a.yaml",
+            &tenant("a", &format!("  allow: {{ingressHosts: [{claims}]}}\n")),
+        ),
+        (
+            "tenants/evil.yaml",
+            &tenant("evil", "  manifests: [../m/x.yaml]\n"),
+        ),
+        ("m/x.yaml", manifest),
+    ])
+}
+
+#[test]
+fn a_verbatim_object_cannot_serve_the_host_of_another_tenant() {
+    for kind in KINDS {
+        for (claims, host) in [
+            ("www.victim.example", "www.victim.example"),
+            ("'*.victim.example'", "www.victim.example"),
+            ("'*.apps.victim.example'", "a.b.apps.victim.example"),
+        ] {
+            let sandbox = fleet(claims, &object(kind, "evil", host));
+            let ran = sandbox.run(&["check"]).code(1);
+            let says = ran.all().contains("error[tenancy/claimed-twice]")
+                && ran.all().contains("m/x.yaml:4:")
+                && ran.all().contains("held: evil\n");
+            assert!(says, "{kind} {host} {claims}: {}", ran.all());
+        }
+    }
+
+    let wild = object("HTTPRoute", "evil", "*.victim.example");
+    let ran = fleet("a.b.victim.example", &wild).run(&["check"]).code(1);
+    assert!(ran.all().contains("held: evil\n"), "{}", ran.all());
+}
+
+#[test]
+fn the_tenant_that_had_a_host_keeps_it() {
+    let sandbox = fleet(
+        "www.other.example",
+        &object("Ingress", "evil", "www.own.example"),
+    );
+    sandbox.run(&["render"]).code(0);
+
+    let thief = tenant("a", "  allow: {ingressHosts: [www.own.example]}\n");
+    sandbox.write("tenants/a.yaml", thief);
+    let ran = sandbox.run(&["check"]).code(1);
+    let says = ran.all().contains("tenants/a.yaml:7:") && ran.all().contains("held: a\n");
+    assert!(says, "{}", ran.all());
+
+    sandbox.write("tenants/a.yaml", "kind: [\n");
+    sandbox.write("m/x.yaml", object("Ingress", "evil", "www.other.example"));
+    let ran = sandbox.run(&["check"]).code(1);
+    assert!(
+        ran.all().contains("which `a` has"),
+        "a held tenant keeps its hosts: {}",
+        ran.all()
+    );
+}
+
+/// A fleet that is adopted may hold two such objects: the proof reports them, and `check` does not stop.
+#[test]
+fn a_newcomer_cannot_take_a_host_that_only_an_object_serves() {
+    let sandbox = fleet("a.example", &object("Ingress", "evil", "www.own.example"));
+    sandbox.run(&["render"]).code(0);
+
+    sandbox.write(
+        "tenants/b.yaml",
+        tenant("b", "  manifests: [../m/b.yaml]\n"),
+    );
+    sandbox.write("m/b.yaml", object("Ingress", "b", "www.own.example"));
+    let ran = sandbox.run(&["check"]).code(1);
+    assert!(ran.all().contains("held: b\n"), "{}", ran.all());
+
+    sandbox.write("tenants/evil.yaml", tenant("evil", ""));
+    sandbox.run(&["render"]).code(0);
+    sandbox.write(
+        "tenants/evil.yaml",
+        tenant("evil", "  manifests: [../m/x.yaml]\n"),
+    );
+    let ran = sandbox.run(&["check"]).code(1);
+    assert!(ran.all().contains("held: evil\n"), "{}", ran.all());
+}
+
+#[test]
+fn names_of_the_cluster_are_nobodys_hosts() {
+    for kind in KINDS {
+        for host in [
+            "x.a.svc",
+            "kubernetes.default.svc",
+            "x.a.svc.cluster.local",
+            "kubernetes.default",
+        ] {
+            let ran = fleet("a.example", &object(kind, "evil", host))
+                .run(&["check"])
+                .code(1);
+            assert!(
+                ran.all().contains("held: evil\n"),
+                "{kind} {host}: {}",
+                ran.all()
+            );
+        }
+    }
+    for host in [
+        "x.a.svc",
+        "'*.svc'",
+        "x.svc.cluster.local",
+        "kubernetes.default",
+    ] {
+        let settings = format!("  allow: {{ingressHosts: [{host}]}}\n");
+        let sandbox = Sandbox::with(&[
+            ("tenants/fleet.yaml", FLEET),
+            ("tenants/a.yaml", &tenant("a", &settings)),
+        ]);
+        let ran = sandbox.run(&["check"]).code(1);
+        assert!(
+            ran.all().contains("error[spec/invalid-value]"),
+            "{host}: {}",
+            ran.all()
+        );
+    }
+}
+
+#[test]
+fn a_host_of_its_own_is_nobodys_business() {
+    for kind in KINDS {
+        for host in ["www.own.example", "victim.example", "wwwvictim.example"] {
+            let ran = fleet("'*.victim.example'", &object(kind, "evil", host)).run(&["check"]);
+            assert_eq!(ran.code, 0, "{kind} {host}: {}", ran.all());
+        }
+    }
+    for host in ["reviews", "reviews.evil.svc.cluster.local"] {
+        let ran = fleet("a.example", &object("VirtualService", "evil", host)).run(&["check"]);
+        assert_eq!(ran.code, 0, "{host}: {}", ran.all());
+    }
+
+    let claims = tenant(
+        "evil",
+        "  manifests: [../m/x.yaml]\n  allow: {ingressHosts: ['*.own.example']}\n",
+    );
+    let sandbox = fleet("a.example", &object("Ingress", "evil", "www.own.example"));
+    sandbox.write("tenants/evil.yaml", claims);
+    sandbox.run(&["check"]).code(0);
+}
