@@ -19,6 +19,7 @@ use super::workspace::working_folder;
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 use tenantry::bundle::{ClusterBundle, RenderedObject};
 use tenantry::diagnostic::{Diagnostic, Scope};
 use tenantry::graph::{self, Cluster, ClusterObjects, NOT_READ};
@@ -377,7 +378,8 @@ fn check_names(fleet: &FleetDoc, beside: &ExtraArgs, extra: &ExtraFiles) -> Resu
 #[derive(Clone)]
 struct GivenFiles {
     manifests: Vec<GivenManifests>,
-    snapshots: Vec<Snapshot>,
+    /// Shared, since a snapshot may be as large as [`MAX_SNAPSHOT`].
+    snapshots: Arc<[Snapshot]>,
 }
 
 /// The files of one `--also`.
@@ -392,7 +394,7 @@ struct GivenManifests {
 /// The inputs that stand beside rendered objects.
 struct ExtraFiles {
     manifests: Vec<AlsoManifests>,
-    snapshots: Vec<Snapshot>,
+    snapshots: Arc<[Snapshot]>,
     /// How manifests are read: objects are kept if one of the inputs has an admission policy.
     options: graph::ReadOptions,
 }
@@ -406,7 +408,6 @@ struct AlsoManifests {
 }
 
 /// The text of one `--snapshot`.
-#[derive(Clone)]
 struct Snapshot {
     /// The cluster that it is of; every cluster if `None`.
     cluster: Option<String>,
@@ -443,7 +444,7 @@ impl GivenFiles {
             .snapshot
             .iter()
             .map(|argument| Snapshot::read(argument, &start))
-            .collect::<Result<Vec<_>, CliError>>()?;
+            .collect::<Result<_, CliError>>()?;
 
         Ok(Self {
             manifests,
