@@ -6,6 +6,7 @@ use super::{Finding, Plane, Verdict, network};
 use crate::graph::{Cluster, Owner};
 use crate::value::Text;
 use fixedbitset::FixedBitSet;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How one tenant reaches another.
@@ -131,6 +132,51 @@ struct TenantPairs {
     count: usize,
 }
 
+/// The tenants at one end of a finding.
+enum TenantSet<'f> {
+    All,
+    Some(Cow<'f, FixedBitSet>),
+}
+
+impl<'f> TenantSet<'f> {
+    /// The tenants that a finding names; all if it names none. `index` has all tenants by name.
+    fn of(
+        name: Option<&Text>,
+        several: Option<&'f FixedBitSet>,
+        index: &HashMap<&str, usize>,
+    ) -> Self {
+        if let Some(several) = several {
+            return match several.count_ones(..) == index.len() {
+                true => Self::All,
+                false => Self::Some(Cow::Borrowed(several)),
+            };
+        }
+
+        let Some(tenant) = name.and_then(|name| index.get(name.as_str())) else {
+            return Self::All;
+        };
+        let mut one = FixedBitSet::with_capacity(index.len());
+        one.insert(*tenant);
+        Self::Some(Cow::Owned(one))
+    }
+}
+
+/// Adds tenants to the set of each member, but no member to its own. `sets` has a set of each
+/// tenant, which has no bits while it is empty.
+fn unite(sets: &mut [FixedBitSet], members: &FixedBitSet, others: &FixedBitSet) {
+    let (count, added) = (sets.len(), others.count_ones(..));
+    for member in members.ones() {
+        if added == usize::from(others.contains(member)) {
+            continue;
+        }
+        let set = &mut sets[member];
+        let has_itself = set.contains(member);
+        set.grow(count);
+        set.union_with(others);
+        set.set(member, has_itself);
+    }
+}
+
 impl TenantPairs {
     fn new(count: usize) -> Self {
         let empty = || {
@@ -159,14 +205,31 @@ impl TenantPairs {
         set(self.columns.get_mut(&relation), to, from);
     }
 
-    /// Adds that a tenant reaches another; `None` stands for every tenant.
-    fn add(&mut self, relation: Relation, from: Option<usize>, to: Option<usize>) {
+    /// Adds that each of some tenants reaches each of others, but not itself.
+    fn add(&mut self, relation: Relation, from: &TenantSet<'_>, to: &TenantSet<'_>) {
         match (from, to) {
-            (Some(from), Some(to)) if from == to => {}
-            (Some(from), Some(to)) => self.pair(relation, from, to),
-            (Some(from), None) => _ = self.reaches_all.entry(from).or_default().insert(relation),
-            (None, Some(to)) => _ = self.reached_by_all.entry(to).or_default().insert(relation),
-            (None, None) => _ = self.everywhere.insert(relation),
+            (TenantSet::All, TenantSet::All) => _ = self.everywhere.insert(relation),
+            (TenantSet::Some(from), TenantSet::All) => {
+                for tenant in from.ones() {
+                    let known = self.reaches_all.entry(tenant).or_default();
+                    known.insert(relation);
+                }
+            }
+            (TenantSet::All, TenantSet::Some(to)) => {
+                for tenant in to.ones() {
+                    let known = self.reached_by_all.entry(tenant).or_default();
+                    known.insert(relation);
+                }
+            }
+            (TenantSet::Some(from), TenantSet::Some(to)) => {
+                for (sets, members, others) in
+                    [(&mut self.rows, from, to), (&mut self.columns, to, from)]
+                {
+                    if let Some(sets) = sets.get_mut(&relation) {
+                        unite(sets, members, others);
+                    }
+                }
+            }
         }
     }
 
@@ -192,23 +255,13 @@ pub fn matrix(cluster: &Cluster, findings: &[Finding]) -> Matrix {
         .map(|(i, t)| (t.name.as_str(), i))
         .collect();
 
-    // The tenants of a finding; all if it names none.
-    let named = |name: &Option<Text>, several: &Option<FixedBitSet>| match (several, name) {
-        (Some(several), _) if several.count_ones(..) == index.len() => vec![None],
-        (Some(several), _) => several.ones().map(Some).collect(),
-        (None, Some(name)) => vec![index.get(name.as_str()).copied()],
-        (None, None) => vec![None],
-    };
     for finding in findings {
         let Some(relation) = Relation::of(finding) else {
             continue;
         };
-        let reached = named(&finding.victim, &finding.reached);
-        for from in named(&finding.tenant, &finding.gaining) {
-            for to in &reached {
-                known.add(relation, from, *to);
-            }
-        }
+        let from = TenantSet::of(finding.tenant.as_ref(), finding.gaining.as_ref(), &index);
+        let to = TenantSet::of(finding.victim.as_ref(), finding.reached.as_ref(), &index);
+        known.add(relation, &from, &to);
     }
 
     if !cluster.unread_inputs.is_empty() {
@@ -359,5 +412,39 @@ fn classes(cluster: &Cluster, pairs: TenantPairs) -> Matrix {
         everywhere: pairs.everywhere,
         classes: groups.into_iter().map(class).collect(),
         cells,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A set of those of five tenants whose bits are set.
+    fn tenants(bits: u8) -> FixedBitSet {
+        (0..5).filter(|at| bits >> at & 1 == 1).collect()
+    }
+
+    #[test]
+    fn sets_of_tenants_add_the_same_as_their_pairs() {
+        for (from, to) in (0..32).flat_map(|from| (0..32).map(move |to| (from, to))) {
+            let (from, to) = (tenants(from), tenants(to));
+            let mut by_pair = TenantPairs::new(5);
+            let mut by_set = TenantPairs::new(5);
+            for pairs in [&mut by_pair, &mut by_set] {
+                pairs.pair(Relation::Api, 3, 4);
+                pairs.pair(Relation::Network, 2, 2);
+            }
+
+            for relation in [Relation::Api, Relation::Network] {
+                for one in from.ones() {
+                    let others = to.ones().filter(|other| *other != one);
+                    others.for_each(|other| by_pair.pair(relation, one, other));
+                }
+                let sets = [&from, &to].map(|set| TenantSet::Some(Cow::Borrowed(set)));
+                by_set.add(relation, &sets[0], &sets[1]);
+            }
+            assert_eq!(by_set.rows, by_pair.rows, "{from} to {to}");
+            assert_eq!(by_set.columns, by_pair.columns, "{from} to {to}");
+        }
     }
 }
