@@ -18,11 +18,17 @@ use aggregation::Aggregation;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
-/// A rule of a role.
+/// A rule of a role. Its clones share its fields, since aggregated roles hold the same rules many
+/// times.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PolicyRule {
+pub struct PolicyRule(Arc<RuleFields>);
+
+/// What a rule of a role says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RuleFields {
     /// Verbs; `*` is every one.
     pub verbs: Vec<Text>,
     /// API groups; `*` is every one, the empty one is the core's.
@@ -35,6 +41,20 @@ pub struct PolicyRule {
     pub urls: Vec<Text>,
     /// Where it stands, where that is known better than its role's place.
     pub span: Option<Span>,
+}
+
+impl Deref for PolicyRule {
+    type Target = RuleFields;
+
+    fn deref(&self) -> &RuleFields {
+        &self.0
+    }
+}
+
+impl From<RuleFields> for PolicyRule {
+    fn from(fields: RuleFields) -> Self {
+        Self(Arc::new(fields))
+    }
 }
 
 /// What a request asks for.
@@ -63,14 +83,14 @@ impl PolicyRule {
     /// Reads a `PolicyRule`.
     pub fn of<T: TreeValue>(node: &T) -> Self {
         let list = |key: &str| texts(node.member(key)).map(Text::from).collect();
-        Self {
+        Self::from(RuleFields {
             verbs: list("verbs"),
             groups: list("apiGroups"),
             resources: list("resources"),
             names: list("resourceNames"),
             urls: list("nonResourceURLs"),
             span: node.span(),
-        }
+        })
     }
 
     /// Whether it allows a request on a resource, in whatever namespace it is bound.
@@ -124,11 +144,11 @@ pub fn effective(rules: &[PolicyRule]) -> Vec<PolicyRule> {
     let with_verbs = |rule: &PolicyRule, resources: Vec<Text>, subresource: &str| {
         let verbs = rule.verbs.iter();
         let verbs = verbs.filter(|verb| !rule.names_no_request(verb, subresource));
-        PolicyRule {
+        PolicyRule::from(RuleFields {
             verbs: verbs.cloned().collect(),
             resources,
-            ..rule.clone()
-        }
+            ..RuleFields::clone(rule)
+        })
     };
 
     let mut all = Vec::new();
@@ -162,19 +182,21 @@ fn broken_down(rules: &[PolicyRule]) -> Vec<PolicyRule> {
         for group in &rule.groups {
             for resource in &rule.resources {
                 for verb in &rule.verbs {
-                    let one = PolicyRule {
+                    let one = RuleFields {
                         verbs: vec![verb.clone()],
                         groups: vec![group.clone()],
                         resources: vec![resource.clone()],
                         span: rule.span,
-                        ..PolicyRule::default()
+                        ..RuleFields::default()
                     };
                     if rule.names.is_empty() {
-                        all.push(one);
+                        all.push(one.into());
                     } else {
-                        all.extend(rule.names.iter().map(|n| PolicyRule {
-                            names: vec![n.clone()],
-                            ..one.clone()
+                        all.extend(rule.names.iter().map(|name| {
+                            PolicyRule::from(RuleFields {
+                                names: vec![name.clone()],
+                                ..one.clone()
+                            })
                         }));
                     }
                 }
@@ -182,11 +204,12 @@ fn broken_down(rules: &[PolicyRule]) -> Vec<PolicyRule> {
         }
         for url in &rule.urls {
             for verb in &rule.verbs {
-                all.push(PolicyRule {
+                let one = RuleFields {
                     verbs: vec![verb.clone()],
                     urls: vec![url.clone()],
-                    ..PolicyRule::default()
-                });
+                    ..RuleFields::default()
+                };
+                all.push(one.into());
             }
         }
     }
@@ -584,9 +607,9 @@ impl Rbac {
         let mut aggregation = Aggregation::new(&self.roles);
 
         loop {
-            aggregation.take_over(&mut self.roles);
+            aggregation.take_over();
 
-            own.retain(|key, rules| !rules.is_empty() && self.roles[key].rules.is_empty());
+            own.retain(|key, rules| !rules.is_empty() && !aggregation.has_rules(key));
             // A role that may still take over the rules of another one waits for it.
             let waits = |key: &RoleName| {
                 let selected = aggregation.selected(key);
@@ -598,12 +621,12 @@ impl Rbac {
                 kept = own.keys().cloned().collect();
             }
             if kept.is_empty() {
+                aggregation.fill(&mut self.roles);
                 return;
             }
             for key in kept {
-                if let (Some(role), Some(rules)) = (self.roles.get_mut(&key), own.remove(&key)) {
-                    role.rules = rules;
-                    aggregation.changed(&key);
+                if let Some(rules) = own.remove(&key) {
+                    aggregation.keep(key, &rules);
                 }
             }
         }

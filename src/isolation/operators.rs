@@ -322,6 +322,7 @@ pub fn acting(group: &str, kind: &str) -> Option<&'static OperatorKind> {
 mod tests {
     use super::*;
     use crate::graph::operator::PROGRAMS;
+    use crate::graph::rbac::RuleFields;
 
     #[test]
     fn each_row_says_everything() {
@@ -356,11 +357,13 @@ mod tests {
             let group = row.group.replace("*.", "example.");
             for resource in row.resources {
                 let resource = if *resource == "*" { "things" } else { resource };
-                let rule = |verb: &str, group: &str| PolicyRule {
-                    verbs: vec![verb.into()],
-                    groups: vec![group.into()],
-                    resources: vec![resource.into()],
-                    ..PolicyRule::default()
+                let rule = |verb: &str, group: &str| {
+                    PolicyRule::from(RuleFields {
+                        verbs: vec![verb.into()],
+                        groups: vec![group.into()],
+                        resources: vec![resource.into()],
+                        ..RuleFields::default()
+                    })
                 };
                 assert!(
                     !row.written_by(&rule("patch", &group), false).is_empty(),

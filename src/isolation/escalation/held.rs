@@ -2,7 +2,9 @@
 //! `bind` and `escalate`.
 
 use crate::graph::Cluster;
-use crate::graph::rbac::{AccessRequest, Binding, BoundSubject, PolicyRule, Role, Subject};
+use crate::graph::rbac::{
+    AccessRequest, Binding, BoundSubject, PolicyRule, Role, RuleFields, Subject,
+};
 use crate::isolation::capability::Permission;
 use crate::isolation::{ChainNode, Step, at};
 use crate::kube::RBAC;
@@ -415,13 +417,13 @@ impl<'a> HeldGrant<'a> {
     /// Every permission where this grant holds.
     fn escalated(&self, role: &Role) -> SelfGrant<'a> {
         let all = || vec![Text::from("*")];
-        let everything = PolicyRule {
+        let everything = PolicyRule::from(RuleFields {
             verbs: all(),
             groups: all(),
             resources: all(),
             urls: all(),
-            ..PolicyRule::default()
-        };
+            ..RuleFields::default()
+        });
         let what = format!(
             "adds any permission to {}, which it has, by `escalate`",
             role.id.called()

@@ -2,7 +2,9 @@
 //! nearest.
 
 use super::AccessQuestion;
-use crate::graph::rbac::{AccessRequest, Binding, PolicyRule, Role, Subject, has, url_covers};
+use crate::graph::rbac::{
+    AccessRequest, Binding, PolicyRule, Role, RuleFields, Subject, has, url_covers,
+};
 use crate::graph::{Cluster, InputKind};
 use crate::isolation::{MAX_NAMES, Step, at};
 use crate::source::Span;
@@ -216,10 +218,10 @@ fn lacks(rule: &PolicyRule, request: &AccessRequest<'_>, home: &str) -> Option<L
         return elsewhere.then_some(Lacks::Place);
     }
 
-    let unnamed = PolicyRule {
+    let unnamed = PolicyRule::from(RuleFields {
         names: Vec::new(),
-        ..rule.clone()
-    };
+        ..RuleFields::clone(rule)
+    });
     let allows = |request: AccessRequest<'_>| unnamed.allows(&request);
     if allows(request.clone()) {
         return Some(Lacks::Name);
