@@ -4,20 +4,24 @@
 //! k8s.io/apiserver `pkg/admission/plugin/policy/matching` and `.../validating`,
 //! `pkg/admission/plugin/webhook/predicates`.
 
-use super::admission_policy::{
-    AdmissionPolicy, AdmissionPolicyBinding, AdmissionPolicySpec, Matching, ParamKind,
-    ResourceRule, Validation,
-};
-use super::cel::{EvaluationFault, EvaluationScope, Term};
-use super::request::{AdmissionRequest, RequestObject, Requester};
-use super::{Cluster, Facts, Owner};
+mod requesters;
+mod review;
+
+pub use requesters::{RequesterClass, RequesterReads};
+pub use review::AdmissionReview;
+pub(super) use review::{EVALUATION, MATCH};
+
+use super::admission_policy::{AdmissionPolicy, AdmissionPolicyBinding, Matching, ResourceRule};
+use super::request::{AdmissionRequest, RequestObject};
+use super::{Cluster, Facts};
+use crate::kube::ObjectId;
 use crate::kube::labels::Labels;
 use crate::kube::names::NAME_LABEL;
-use crate::kube::{ObjectId, kinds};
 use crate::source::Span;
 use crate::value::Text;
 use serde_json::Value as Json;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// What the admission policies of a cluster say to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,58 +129,6 @@ impl ResourceRule {
     }
 }
 
-/// What one policy says with one object of parameters.
-enum Said {
-    Nothing,
-    Refused(Option<Span>),
-    NotKnown(Option<Span>, String),
-}
-
-impl AdmissionPolicySpec {
-    fn ask(&self, mut scope: EvaluationScope<'_>, namespace: &Term<'_>) -> Said {
-        let failed = |fault: EvaluationFault, span| match fault {
-            EvaluationFault::Error(_) if self.fails_closed => Said::Refused(span),
-            EvaluationFault::Error(_) => Said::Nothing,
-            EvaluationFault::Unsupported(why) => Said::NotKnown(span, why),
-        };
-
-        let mut fault = None;
-        // The server has no namespace for conditions.
-        scope.set("namespaceObject", &Term::Known(&Json::Null));
-
-        for condition in &self.conditions {
-            match condition.holds(&scope) {
-                Ok(true) => {}
-                Ok(false) => return Said::Nothing,
-                Err(EvaluationFault::Error(_)) if fault.is_some() => {}
-                Err(other) => fault = Some(other),
-            }
-        }
-
-        if let Some(fault) = fault {
-            return failed(fault, None);
-        }
-        scope.set("namespaceObject", namespace);
-        scope.with_variables(&self.variables);
-        let mut open = Said::Nothing;
-
-        for Validation { expression, span } in &self.validations {
-            let said = match expression.holds(&scope) {
-                Ok(true) => Said::Nothing,
-                Ok(false) => Said::Refused(*span),
-                Err(fault) => failed(fault, *span),
-            };
-            match said {
-                Said::Refused(_) => return said,
-                Said::NotKnown(..) => open = said,
-                Said::Nothing => {}
-            }
-        }
-
-        open
-    }
-}
-
 impl Cluster {
     /// Whether there is an admission policy that is bound to deny.
     pub fn has_denying_policies(&self) -> bool {
@@ -208,236 +160,11 @@ impl Cluster {
         })
     }
 
-    /// The kept objects that a policy would refuse if they were written as they are, by `user`,
-    /// who applies the tree; and of how many that cannot be told. `resource_of` gives the version
-    /// and the plural of an object's kind.
-    pub fn violations(
-        &self,
-        policy: &str,
-        user: &str,
-        resource_of: &dyn Fn(&ObjectId) -> Option<(Text, Text)>,
-    ) -> (Vec<ObjectId>, usize) {
-        let (mut refused, mut unknown) = (Vec::new(), 0);
-        let Some(guard) = self
-            .facts
-            .admission_policies
-            .iter()
-            .find(|g| g.id.name == policy)
-        else {
-            return (refused, unknown);
-        };
-
-        for id in self.kept.keys() {
-            let (Some((version, resource)), Some(body)) = (resource_of(id), self.kept(id)) else {
-                continue;
-            };
-            let namespace = if id.kind == "Namespace" && id.group.is_empty() {
-                &id.name
-            } else {
-                &id.namespace
-            };
-
-            let request = AdmissionRequest {
-                operation: "UPDATE",
-                group: id.group.to_string(),
-                version: version.to_string(),
-                resource: resource.to_string(),
-                subresource: String::new(),
-                namespace: namespace.to_string(),
-                name: id.name.to_string(),
-                user: user.into(),
-                groups: vec![
-                    "system:serviceaccounts".into(),
-                    "system:authenticated".into(),
-                ],
-                asker: Requester::One,
-                object: body.clone(),
-                old: body,
-            };
-
-            match guard.spec.matches.matches(self, &request) {
-                Some(false) => continue,
-                None => unknown += 1,
-                Some(true) if guard.spec.param_kind.is_some() => unknown += 1,
-                Some(true) => match self.ask(&guard.spec, &request, &Json::Null) {
-                    Said::Nothing => {}
-                    Said::Refused(_) => refused.push(id.clone()),
-                    Said::NotKnown(..) => unknown += 1,
-                },
-            }
-        }
-
-        (refused, unknown)
-    }
-
-    /// What the admission policies that are bound to deny say to a request. Mutation and webhooks
-    /// are left out.
-    pub fn admits(&self, request: &AdmissionRequest) -> AdmissionAnswer {
-        let mut answer = AdmissionAnswer::Allowed;
-        for (binding, policy) in self.bound_policies(&request.namespace) {
-            match self.admits_by(binding, policy, request) {
-                AdmissionAnswer::Allowed => {}
-                denied @ AdmissionAnswer::Denied(..) => return denied,
-                unknown @ AdmissionAnswer::Unknown(..) => answer = unknown,
-            }
-        }
-
-        answer
-    }
-
-    /// What one binding and its policy say to a request.
-    fn admits_by(
-        &self,
-        binding: &AdmissionPolicyBinding,
-        policy: Option<&AdmissionPolicy>,
-        request: &AdmissionRequest,
-    ) -> AdmissionAnswer {
-        let Some(policy) = policy else {
-            let why = "it is defined more than once".to_owned();
-            return AdmissionAnswer::Unknown(binding.policy.clone(), binding.origin.span, why);
-        };
-
-        let name = || policy.id.name.clone();
-        let at = |span: Option<Span>| span.unwrap_or(policy.origin.span);
-
-        let both = [Some(&policy.spec.matches), binding.matches.as_ref()];
-        let matches: Vec<Option<bool>> = both
-            .iter()
-            .flatten()
-            .map(|matching| matching.matches(self, request))
-            .collect();
-        if matches.contains(&Some(false)) {
-            return AdmissionAnswer::Allowed;
-        }
-        if matches.contains(&None) {
-            let why = format!(
-                "the labels of `{}` are not among the inputs",
-                request.namespace
-            );
-            return AdmissionAnswer::Unknown(name(), at(None), why);
-        }
-
-        let params = match self.params(policy, binding, request) {
-            Ok(params) => params,
-            Err(why) => return AdmissionAnswer::Unknown(name(), binding.origin.span, why),
-        };
-        let needs_params = binding.params.as_ref().is_some_and(|params| params.needed);
-        if params.is_empty() && needs_params && policy.spec.fails_closed {
-            return AdmissionAnswer::Denied(name(), binding.origin.span);
-        }
-
-        let mut answer = AdmissionAnswer::Allowed;
-        for params in params {
-            match self.ask(&policy.spec, request, &params) {
-                Said::Nothing => {}
-                Said::Refused(span) => return AdmissionAnswer::Denied(name(), at(span)),
-                Said::NotKnown(span, why) => {
-                    answer = AdmissionAnswer::Unknown(name(), at(span), why);
-                }
-            }
-        }
-
-        answer
-    }
-
-    fn ask(&self, guard: &AdmissionPolicySpec, request: &AdmissionRequest, params: &Json) -> Said {
-        let variable = request.variable(request.kind().unwrap_or_default());
-        let id = ObjectId::of_namespace(request.namespace.as_str().into());
-        let home = Json::from(request.namespace.as_str());
-        let known = self.kept(&id);
-        let namespace = match &known {
-            _ if request.of_cluster() => Term::Known(&Json::Null),
-            Some(body) => body.term(&Json::Null),
-            None => Term::ANY,
-        };
-
-        let all = [
-            ("object", request.object.term(&home)),
-            ("oldObject", request.old.term(&home)),
-            ("request", request.term(&variable)),
-            ("params", Term::Known(params)),
-        ];
-
-        guard.ask(EvaluationScope::new(all), &namespace)
-    }
-
-    /// The objects of parameters that a policy is evaluated with: null if it takes none.
-    ///
-    /// # Errors
-    /// Why they are not known.
-    fn params(
-        &self,
-        policy: &AdmissionPolicy,
-        binding: &AdmissionPolicyBinding,
-        request: &AdmissionRequest,
-    ) -> Result<Vec<Json>, String> {
-        let (Some(kind), Some(wanted)) = (&policy.spec.param_kind, &binding.params) else {
-            return Ok(vec![Json::Null]);
-        };
-
-        let namespace = match &wanted.namespace {
-            _ if !self.has_namespaced(kind) => "",
-            Some(namespace) => namespace.as_str(),
-            // The server takes this for a mistake of the binding, which no request passes.
-            None if request.namespace.is_empty() => return Ok(Vec::new()),
-            None => &request.namespace,
-        };
-
-        // A tenant may change the objects in its namespaces.
-        if matches!(self.owner(namespace), Owner::Tenant(_)) {
-            return Err(format!(
-                "its parameters are in `{namespace}`, where the tenant may have a say in them"
-            ));
-        }
-
-        let (found, called): (Vec<RequestObject>, String) = match (&wanted.name, &wanted.selector) {
-            (Some(name), _) => {
-                let object = self.kept(&kind.id(namespace, name));
-                (object.into_iter().collect(), format!("`{name}`"))
-            }
-            (None, Some(selector)) => {
-                let mut objects = self.kept_of(namespace, &kind.group, &kind.kind);
-                let selects = |object: &RequestObject| {
-                    object
-                        .json()
-                        .is_some_and(|json| selector.matches(&labels_of(json)))
-                };
-                objects.retain(selects);
-                (objects, "that it selects".to_owned())
-            }
-            (None, None) => return Err("it names no parameters".into()),
-        };
-
-        let found: Vec<Json> = found
-            .iter()
-            .filter_map(|object| object.json().cloned())
-            .collect();
-        if found.is_empty() {
-            return Err(format!(
-                "its parameters, {} {called}, are not among the inputs",
-                kind.kind
-            ));
-        }
-
-        Ok(found)
-    }
-
-    /// Whether objects of a kind of parameters are in namespaces.
-    fn has_namespaced(&self, kind: &ParamKind) -> bool {
-        let first = kind.id("", "");
-        !kinds::is_cluster_scoped(&first)
-            && self
-                .kept
-                .range(&first..)
-                .take_while(|(id, _)| id.group == kind.group && id.kind == kind.kind)
-                .any(|(id, _)| !id.namespace.is_empty())
-    }
-
     /// An object that was kept. Objects are kept only if there are admission policies, and Secrets
     /// never.
     pub fn kept(&self, id: &ObjectId) -> Option<RequestObject> {
         let kept = &self.facts.kept[*self.kept.get(id)? as usize];
-        let json = serde_json::from_str(&kept.json).ok()?;
+        let json = Arc::new(serde_json::from_str(&kept.json).ok()?);
         Some(if kept.origin.input.is_live() {
             RequestObject::Known(json)
         } else {

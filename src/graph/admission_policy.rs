@@ -389,14 +389,19 @@ fn list<'a, T: TreeValue>(node: &'a T, key: &str) -> Result<&'a [T], String> {
 }
 
 impl AdmissionPolicySpec {
-    /// The first of its expressions that cannot be parsed, and why.
-    pub fn unreadable(&self) -> Option<(&str, &str)> {
+    /// All of its expressions.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = &Expression> {
         let variables = self.variables.iter().map(|variable| &variable.expression);
         let validations = self
             .validations
             .iter()
             .map(|validation| &validation.expression);
-        let mut all = self.conditions.iter().chain(variables).chain(validations);
+        self.conditions.iter().chain(variables).chain(validations)
+    }
+
+    /// The first of its expressions that cannot be parsed, and why.
+    pub fn unreadable(&self) -> Option<(&str, &str)> {
+        let mut all = self.expressions();
         all.find_map(|expression| Some((expression.text.as_str(), expression.unreadable()?)))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::cel::Term;
 use serde_json::{Value as Json, json};
+use std::sync::Arc;
 
 /// What is known of something that who asks writes. What is not named is theirs to choose.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +33,7 @@ impl SymbolicValue {
 }
 
 /// Whom the user of a request stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Requester {
     /// Itself.
     One,
@@ -77,9 +78,9 @@ pub enum RequestObject {
     /// There is none.
     Absent,
     /// It is known in all that the server has of it.
-    Known(Json),
+    Known(Arc<Json>),
     /// It stands in a manifest: what it does not say may be a default of the server's.
-    Manifest(Json),
+    Manifest(Arc<Json>),
     /// Who asks writes it: all but this is theirs to choose.
     Written(WrittenObject),
 }
@@ -97,7 +98,7 @@ pub struct WrittenObject {
 
 impl RequestObject {
     /// The object, where it is known.
-    pub const fn json(&self) -> Option<&Json> {
+    pub fn json(&self) -> Option<&Json> {
         match self {
             Self::Known(json) | Self::Manifest(json) => Some(json),
             Self::Absent | Self::Written(_) => None,

@@ -9,18 +9,17 @@
 //! `pkg/admission/plugin/policy/validating` and `.../matching`,
 //! `pkg/admission/plugin/webhook/predicates`.
 
-use super::Cluster;
+use super::admission::{AdmissionReview, EVALUATION, MATCH};
 use super::admission_policy::{AdmissionPolicySpec, Matching, ResourceRule};
 use super::cel::Expression;
-use super::request::{AdmissionRequest, Requester, SymbolicValue};
+use super::request::{AdmissionRequest, RequestObject, Requester, SymbolicValue};
+use crate::kube::RBAC;
 use crate::kube::labels::{Op, Requirement, Selector};
 use crate::kube::names::NAME_LABEL;
-use crate::kube::{ObjectId, RBAC};
 use crate::value::Text;
 use kube_cel::cel::IdedExpr;
 use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, SelectExpr};
 use serde_json::Value as Json;
-use std::cell::LazyCell;
 
 /// What is known of a truth value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +133,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Whether the conditions of the policy surely hold, and one of its validations surely fails.
-    fn denies(mut self, home: &'a Home<'_>) -> bool {
+    fn denies(mut self, home: Option<&'a Json>) -> bool {
         let policy = self.guard;
         let applies = policy
             .conditions
@@ -145,7 +144,7 @@ impl<'a> Evaluation<'a> {
         }
 
         // Conditions have neither the namespace nor the variables.
-        self.home = home.as_ref();
+        self.home = home;
         self.variables = true;
         policy.validations.iter().any(|validation| {
             let truth = self.expression(&validation.expression);
@@ -668,7 +667,7 @@ impl ResourceRule {
 
 impl Matching {
     /// Whether it surely matches; a binding's may be without rules.
-    fn surely(&self, request: &AdmissionRequest, old: Option<&Json>, home: &Home<'_>) -> bool {
+    fn surely(&self, request: &AdmissionRequest, old: Option<&Json>, home: Option<&Json>) -> bool {
         let label = |json: Option<&Json>, key: &str| {
             json.and_then(|j| {
                 j.pointer("/metadata/labels")?
@@ -683,7 +682,7 @@ impl Matching {
         let namespaces = request.namespace.is_empty()
             || self.namespaces.surely(&|key| match key {
                 NAME_LABEL => Some(request.namespace.clone()),
-                key => label(home.as_ref(), key),
+                key => label(home, key),
             });
 
         !self.excluded.iter().any(|rule| rule.covers(request))
@@ -693,21 +692,7 @@ impl Matching {
     }
 }
 
-/// The Namespace of a request, read once.
-type Home<'a> = LazyCell<Option<Json>, Box<dyn FnOnce() -> Option<Json> + 'a>>;
-
-/// The Namespace of a request, where it is among the inputs, and Flux applies it as it stands. Of
-/// one that is written itself the labels are its writer's.
-fn home(cluster: &Cluster, request: &AdmissionRequest) -> Option<Json> {
-    if cluster.facts.gitops.rewritten || request.of_namespaces() {
-        return None;
-    }
-    let name = request.namespace.as_str().into();
-    let id = ObjectId::of_namespace(name);
-    cluster.kept(&id)?.json().cloned()
-}
-
-impl Cluster {
+impl AdmissionReview<'_> {
     /// The admission policy that denies a request whatever is written in it, where one does.
     pub fn surely_denied(&self, request: &AdmissionRequest) -> Option<Text> {
         // Served by a program of its own, which may not ask policies.
@@ -715,10 +700,14 @@ impl Cluster {
             return None;
         }
         // Where Flux rewrites what it applies, labels are not what stands in the manifests.
-        let old = request.old.json().filter(|_| !self.facts.gitops.rewritten);
-        let home: Home<'_> = LazyCell::new(Box::new(|| home(self, request)));
+        let is_rewritten = self.cluster.facts.gitops.rewritten;
+        let old = request.old.json().filter(|_| !is_rewritten);
+        // Of a Namespace that is written itself the labels are its writer's.
+        let inputs = self.inputs(&request.namespace);
+        let home = inputs.object.as_ref().and_then(RequestObject::json);
+        let home = home.filter(|_| !is_rewritten && !request.of_namespaces());
 
-        for (binding, policy) in self.bound_policies(&request.namespace) {
+        for (binding, policy) in self.cluster.bound_policies(&request.namespace) {
             // Of two definitions it is not known which one is there.
             let Some(policy) = policy else { continue };
             let spec = &policy.spec;
@@ -736,8 +725,14 @@ impl Cluster {
             let applies = both
                 .into_iter()
                 .flatten()
-                .all(|matching| matching.surely(request, old, &home));
-            if applies && Evaluation::new(spec, request, old).denies(&home) {
+                .all(|matching| matching.surely(request, old, home));
+            if !self.takes(if applies { EVALUATION } else { MATCH }) {
+                return None;
+            }
+            if !applies {
+                continue;
+            }
+            if Evaluation::new(spec, request, old).denies(home) {
                 return Some(policy.id.name.clone());
             }
         }

@@ -9,7 +9,7 @@ use random::policy;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use tenantry::graph::admission::AdmissionAnswer;
+use tenantry::graph::admission::{AdmissionAnswer, AdmissionReview};
 use tenantry::graph::request::{AdmissionRequest, RequestObject, Requester};
 use tenantry::graph::{Cluster, Parts, read_snapshot};
 use tenantry::isolation::admission::{pods, tamper};
@@ -417,6 +417,7 @@ fn admission_verdicts_match_those_of_the_server() {
     );
 
     let (mut questions, mut ours) = (Vec::new(), Vec::new());
+    let review = AdmissionReview::new(&cluster);
     for at in &bound {
         let namespace = &namespaces[*at];
         for ((operation, object), made) in tries.iter().zip(&made) {
@@ -451,7 +452,7 @@ fn admission_verdicts_match_those_of_the_server() {
                 object: if new.is_null() {
                     RequestObject::Absent
                 } else {
-                    RequestObject::Known(new)
+                    RequestObject::Known(new.into())
                 },
                 old: if *operation == "CREATE" {
                     RequestObject::Absent
@@ -460,7 +461,7 @@ fn admission_verdicts_match_those_of_the_server() {
                 },
             };
 
-            ours.push((request.clone(), cluster.admits(&request)));
+            ours.push((request.clone(), review.admits(&request)));
             questions.push(sent(operation, object, namespace, true));
         }
     }

@@ -183,6 +183,77 @@ fn roles_that_take_over_the_rules_of_the_next() {
 }
 
 #[test]
+fn roles_that_each_add_a_rule_to_those_of_the_next() {
+    let last = 2000;
+    let own = |number| {
+        format!(
+            r#"{{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{{"name":"o{number}","labels":{{"agg{}":"y"}}}},"rules":[{{"apiGroups":["example.com"],"resources":["r{number}"],"verbs":["get"]}}]}}"#,
+            number + 1
+        )
+    };
+    // The label of a role, and of the rule that it adds, is the next number's.
+    let role = |number| {
+        format!(
+            "{}\n---\n{}",
+            own(number),
+            aggregated(number, &[number + 1])
+        )
+    };
+    let manifests = many(last + 1, role)
+        + "---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: b},
+ roleRef: {kind: ClusterRole, name: r0}, subjects: [{kind: User, name: far}]}
+";
+    for number in [0, 1000, last] {
+        let resource = format!("r{number}.example.com");
+        let ran = run(
+            &manifests,
+            &["can", "user:far", "get", &resource, "-n", "bb"],
+        );
+        assert!(ran.out.contains(": yes"), "{resource}: {ran:?}");
+    }
+}
+
+/// A policy for everything that exempts a user, its binding to the namespaces with some labels, and
+/// a binding of that user.
+fn policy_and_subject(number: usize, labels: &str) -> String {
+    const GROUP: &str = "admissionregistration.k8s.io/v1";
+    let everything = r#""resourceRules":[{"apiGroups":["*"],"apiVersions":["*"],"operations":["*"],"resources":["*"]}]"#;
+    [
+        format!(
+            r#"{{"apiVersion":"{GROUP}","kind":"ValidatingAdmissionPolicy","metadata":{{"name":"v{number}"}},"spec":{{"matchConstraints":{{{everything}}},"validations":[{{"expression":"object.spec == oldObject.spec || request.userInfo.username == 'u{number}'"}}]}}}}"#
+        ),
+        format!(
+            r#"{{"apiVersion":"{GROUP}","kind":"ValidatingAdmissionPolicyBinding","metadata":{{"name":"v{number}"}},"spec":{{"policyName":"v{number}","validationActions":["Deny"],"matchResources":{{"namespaceSelector":{{"matchLabels":{labels}}}}}}}}}"#
+        ),
+        format!(
+            r#"{{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{{"name":"b{number}","namespace":"aa"}},"roleRef":{{"kind":"ClusterRole","name":"admin"}},"subjects":[{{"kind":"User","name":"u{number}"}}]}}"#
+        ),
+    ]
+    .join("\n---\n")
+}
+
+#[test]
+fn policies_and_subjects_that_are_too_many_leave_the_answer_unknown() {
+    let reason = "too many policies and subjects are bound to evaluate each for each";
+    let labels = r#"{"kubernetes.io/metadata.name":"aa"}"#;
+    let zoe = "---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: z, namespace: bb},
+ roleRef: {kind: ClusterRole, name: edit}, subjects: [{kind: User, name: zoe}]}
+";
+    for (count, is_unevaluated) in [(20, false), (300, true)] {
+        let manifests = many(count, |number| policy_and_subject(number, labels)) + zoe;
+        let ran = run(&manifests, &["prove"]);
+        assert_ne!(ran.code, 0, "{ran:?}");
+        assert_eq!(ran.out.contains(reason), is_unevaluated, "{}", ran.out);
+
+        // Nothing that is found of another subject is hidden by their number.
+        let refuted = "error[admission/floor-writable]: tenant `bb` writes";
+        assert!(ran.out.contains(refuted), "{}", ran.out);
+    }
+}
+
+#[test]
 fn roles_in_a_ring_take_over_each_others_rules() {
     let role = |number: usize| aggregated(number, &[(number + 1) % 4, 9]);
     let manifests = many(4, role)

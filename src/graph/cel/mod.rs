@@ -15,7 +15,7 @@ mod rewrite;
 mod scope;
 mod values;
 
-pub use scope::EvaluationScope;
+pub use scope::{EvaluationScope, Functions};
 pub use values::Term;
 
 use kube_cel::cel::parser::Parser;
@@ -95,7 +95,7 @@ impl Expression {
             .tree
             .as_ref()
             .map_err(|e| EvaluationFault::Unsupported(e.clone()))?;
-        scope.0.resolve(tree).and_then(raised).map_err(fault)
+        scope.context.resolve(tree).and_then(raised).map_err(fault)
     }
 
     /// Whether it is true with some variables.
@@ -180,7 +180,8 @@ mod tests {
     fn answer(text: &str) -> Result<bool, EvaluationFault> {
         let object = json!({"metadata": {"name": "x", "labels": {"a.b/c": "1"}}, "n": [1, 2], "none": null, "b": [{"x": 1}, {}]});
         let null = serde_json::Value::Null;
-        let mut scope = EvaluationScope::new([
+        let functions = Functions::default();
+        let mut scope = functions.scope([
             ("object", Term::Known(&object)),
             ("oldObject", Term::Known(&null)),
         ]);

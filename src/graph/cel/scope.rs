@@ -13,12 +13,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// What evaluating may cost, in values that are copied.
 const BUDGET: usize = 200_000;
 
-/// Variables and functions.
-pub struct EvaluationScope<'a>(pub(super) Context<'a>);
+/// The functions that expressions are evaluated with. To make them costs more than to evaluate most
+/// expressions, so that they are made once. One expression is evaluated at a time.
+pub struct Functions {
+    context: Context<'static>,
+    spent: Budget,
+}
 
-impl EvaluationScope<'_> {
-    /// A scope with variables.
-    pub fn new<'v>(variables: impl IntoIterator<Item = (&'v str, Term<'v>)>) -> Self {
+impl Default for Functions {
+    fn default() -> Self {
         let mut context = Context::default().with_all();
         let spent = Budget::default();
         let indexing = spent.clone();
@@ -37,7 +40,8 @@ impl EvaluationScope<'_> {
         });
         context.add_function("@eq", |a: Value, b: Value| equal(&a, &b));
         context.add_function("@ne", |a: Value, b: Value| equal(&a, &b).map(|same| !same));
-        context.add_function("@small", move |value: Value| spent.pay(value));
+        let copying = spent.clone();
+        context.add_function("@small", move |value: Value| copying.pay(value));
         context.add_function("size", size);
         context.add_function("replace", |_: Value| -> Result<Value, ExecutionError> {
             Err(ExecutionError::undeclared_reference(
@@ -45,16 +49,50 @@ impl EvaluationScope<'_> {
             ))
         });
 
-        let mut scope = Self(context);
+        Self { context, spent }
+    }
+}
+
+impl Functions {
+    /// A scope with variables.
+    pub fn scope<'v>(
+        &self,
+        variables: impl IntoIterator<Item = (&'v str, Term<'v>)>,
+    ) -> EvaluationScope<'_> {
+        let mut scope = EvaluationScope {
+            context: self.context.new_inner_scope(),
+            spent: &self.spent,
+        };
         for (name, term) in variables {
             scope.set(name, &term);
         }
         scope
     }
+}
+
+/// Variables and functions.
+pub struct EvaluationScope<'a> {
+    pub(super) context: Context<'a>,
+    spent: &'a Budget,
+}
+
+impl EvaluationScope<'_> {
+    /// A scope with the same variables, to which more can be added.
+    pub fn inner(&self) -> EvaluationScope<'_> {
+        EvaluationScope {
+            context: self.context.new_inner_scope(),
+            spent: self.spent,
+        }
+    }
+
+    /// Forgets what was spent: the expressions of each policy have the whole budget.
+    pub fn reset_budget(&self) {
+        self.spent.0.store(0, Ordering::Relaxed);
+    }
 
     /// Sets a variable.
     pub fn set(&mut self, name: &str, term: &Term<'_>) {
-        self.0.add_variable_from_value(name, term.value());
+        self.context.add_variable_from_value(name, term.value());
     }
 
     /// Adds the `variables` of a policy, each evaluated with those before it. One without a value
@@ -71,10 +109,11 @@ impl EvaluationScope<'_> {
         };
 
         for NamedExpression { name, expression } in variables {
-            self.0.add_variable_from_value("variables", open(&known));
+            self.context
+                .add_variable_from_value("variables", open(&known));
             let value = match &expression.tree {
                 Ok(tree) => self
-                    .0
+                    .context
                     .resolve(tree)
                     .and_then(raised)
                     .unwrap_or_else(pending),
@@ -91,7 +130,8 @@ impl EvaluationScope<'_> {
             known.insert(name.clone(), value);
         }
 
-        self.0.add_variable_from_value("variables", open(&known));
+        self.context
+            .add_variable_from_value("variables", open(&known));
     }
 }
 

@@ -1,5 +1,5 @@
-use super::tamper::{self, PolicyVerdict};
-use super::{Findings, own_grants, rests_on};
+use super::attacks::{AttackReview, Attacker, PolicyVerdict};
+use super::{Findings, own_grants, rests_on, tamper};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
 use crate::graph::rbac::{Binding, Role, Subject};
@@ -161,7 +161,7 @@ static FLOOR: [FloorAccess; 8] = [
 /// floor themselves.
 const WRITE_ROLES: Permission = Permission::new(RBAC, &["roles"], WRITE);
 
-pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+pub(super) fn check(cluster: &Cluster, review: &mut AttackReview<'_>, out: &mut Findings<'_>) {
     let mut parts_by_role: BTreeMap<&(Text, Text), Vec<&FloorAccess>> = BTreeMap::new();
     let mut found: BTreeMap<FindingKey<'_>, WritableFloor<'_>> = BTreeMap::new();
     let guarded = cluster.has_denying_policies();
@@ -186,7 +186,13 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             continue;
         }
         for subject in subjects {
-            for (verdict, parts) in verdicts(cluster, &grant, subject, &parts, out) {
+            let attacker = Attacker {
+                namespace: &binding.id.namespace,
+                subject,
+                rules: &role.rules,
+                role: Some(&role.id),
+            };
+            for (verdict, parts) in verdicts(review, &attacker, &parts, out) {
                 grant.add(&mut found, subject, parts, Some(verdict));
             }
         }
@@ -227,12 +233,11 @@ fn effective(
     parts.iter().filter(changes).copied().collect()
 }
 
-/// The parts that the admission policies do not keep a subject from changing: with an attack that
+/// The parts that the admission policies do not keep an attacker from changing: with an attack that
 /// no policy denies, and with one to which the answer is not known.
 fn verdicts(
-    cluster: &Cluster,
-    grant: &Grant<'_>,
-    subject: &Subject,
+    review: &mut AttackReview<'_>,
+    attacker: &Attacker<'_>,
     parts: &[&FloorAccess],
     out: &mut Findings<'_>,
 ) -> Vec<(PolicyVerdict, Vec<FloorPart>)> {
@@ -240,13 +245,7 @@ fn verdicts(
     let mut unknown: Option<(PolicyVerdict, Vec<FloorPart>)> = None;
 
     for access in parts {
-        let verdict = tamper::verdict(
-            cluster,
-            &grant.binding.id.namespace,
-            subject,
-            &grant.role.rules,
-            access.permissions,
-        );
+        let verdict = tamper::verdict(review, attacker, access.part.name(), access.permissions);
         let group = match &verdict {
             PolicyVerdict::Denied(policies) => {
                 rests_on(out, policies);

@@ -1,5 +1,6 @@
 //! The admission plane: whether the floor survives its own tenant.
 
+mod attacks;
 mod device_admin_access;
 mod floor_writable;
 mod frozen_floor;
@@ -25,6 +26,7 @@ use super::{Findings, some};
 use crate::graph::rbac::{Binding, Role, Subject};
 use crate::graph::{Cluster, InputKind, Owner};
 use crate::value::Text;
+pub use attacks::AttackReview;
 
 /// Every rule of the plane.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
@@ -32,10 +34,11 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         out.assume(&NO_OTHER_GRANTS);
     }
 
-    floor_writable::check(cluster, out);
+    let mut review = AttackReview::new(cluster);
+    floor_writable::check(cluster, &mut review, out);
     frozen_floor::check(cluster, out);
     idle_policy::check(cluster, out);
-    pod_security::check(cluster, out);
+    pod_security::check(cluster, &mut review, out);
     privileged_workload::check(cluster, out);
 
     tenant_hook::check(cluster, out);

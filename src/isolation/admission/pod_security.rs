@@ -1,4 +1,4 @@
-use super::tamper::PolicyVerdict;
+use super::attacks::{AttackReview, Attacker, PolicyVerdict};
 use super::{Findings, own_grants, pods, rests_on};
 use crate::diagnostic::rule;
 use crate::graph::pod_security::PodSecurityConfiguration;
@@ -79,7 +79,7 @@ fn exempting<'a>(
     configurations.find(|configuration| configuration.namespaces.contains(&namespace.name))
 }
 
-pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+pub(super) fn check(cluster: &Cluster, review: &mut AttackReview<'_>, out: &mut Findings<'_>) {
     let mut creators: BTreeMap<&Text, Vec<Creator<'_>>> = BTreeMap::new();
     for (_, binding, role, subjects) in own_grants(cluster) {
         if makes_pods(&role.rules) {
@@ -105,7 +105,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         };
         let mut creators = creators.clone();
         creators.retain(|creator| gap.covers(creator.subject));
-        if let Some((creator, verdict)) = worst(cluster, namespace, &creators, out) {
+        if let Some((creator, verdict)) = worst(cluster, namespace, &creators, (review, out)) {
             let tenant = &cluster.tenants[tenant as usize];
             out.push(finding(namespace, tenant, &gap, creator, verdict));
         }
@@ -237,11 +237,12 @@ pub fn makes_pods(rules: &[PolicyRule]) -> bool {
 /// What a subject that makes pods in a namespace gets by one that controls its node; `None` if Pod
 /// Security or an admission policy denies each.
 pub fn node_pods(
-    cluster: &Cluster,
+    review: &mut AttackReview<'_>,
     namespace: &NamespaceNode,
     subject: &Subject,
     rules: &[PolicyRule],
 ) -> Option<NodePods> {
+    let cluster = review.cluster();
     let gap = gap(cluster, namespace, std::iter::once(subject))?;
     let pods = format!("runs privileged pods in `{}`", namespace.name);
     if namespace.origin.is_none() && gap.span.is_none() {
@@ -259,7 +260,13 @@ pub fn node_pods(
     if !cluster.has_denying_policies() {
         return Some(NodePods { what, shown });
     }
-    match pods::verdict(cluster, &namespace.name, subject, rules) {
+    let attacker = Attacker {
+        namespace: &namespace.name,
+        subject,
+        rules,
+        role: None,
+    };
+    match pods::verdict(review, &attacker) {
         PolicyVerdict::Denied(_) => None,
         PolicyVerdict::Open(_) => Some(NodePods {
             what: format!("{what}, and no admission policy denies it"),
@@ -289,7 +296,7 @@ fn worst<'a>(
     cluster: &Cluster,
     namespace: &NamespaceNode,
     creators: &'a [Creator<'a>],
-    out: &mut Findings<'_>,
+    (review, out): (&mut AttackReview<'_>, &mut Findings<'_>),
 ) -> Option<(&'a Creator<'a>, Option<PolicyVerdict>)> {
     if !cluster.has_denying_policies() {
         return Some((creators.first()?, None));
@@ -297,8 +304,13 @@ fn worst<'a>(
 
     let mut undecided = None;
     for creator in creators {
-        let rules = &creator.role.rules;
-        match pods::verdict(cluster, &namespace.name, creator.subject, rules) {
+        let attacker = Attacker {
+            namespace: &namespace.name,
+            subject: creator.subject,
+            rules: &creator.role.rules,
+            role: Some(&creator.role.id),
+        };
+        match pods::verdict(review, &attacker) {
             PolicyVerdict::Denied(policies) => rests_on(out, &policies),
             unknown @ PolicyVerdict::Unknown(_) => {
                 undecided.get_or_insert((creator, Some(unknown)));

@@ -1,12 +1,14 @@
 //! Pods that take over their node, held against the admission policies.
 
-use super::tamper::{Attack, Attempt, Example, PolicyVerdict, as_user, ask, requester};
-use crate::graph::Cluster;
+use super::attacks::{Attack, AttackReview, Attacker, Attempt, PolicyVerdict, as_user, requester};
+use super::tamper::Example;
 use crate::graph::rbac::{PolicyRule, Subject};
 use crate::graph::request::{AdmissionRequest, RequestObject, SymbolicValue, WrittenObject};
 use crate::graph::workload::BASELINE_CAPABILITIES;
 use crate::isolation::capability::{APPLY_BY_FLUX, Capability, Effect, Permission};
 use serde_json::{Value as Json, json};
+use std::iter;
+use std::sync::LazyLock;
 
 /// A kind of object of which Kubernetes makes pods.
 struct PodMaker {
@@ -235,6 +237,8 @@ fn capability() -> SymbolicValue {
 }
 
 /// Every access to the node for which Pod Security's `baseline` refuses a pod.
+static NODE_ACCESSES: LazyLock<Vec<NodeAccess>> = LazyLock::new(node_accesses);
+
 fn node_accesses() -> Vec<NodeAccess> {
     let host_path = holding(fields("hostPath", fields("path", SymbolicValue::Any)));
     vec![
@@ -406,40 +410,42 @@ fn object(kind: &str, namespace: &str, pod: &Json) -> Json {
 pub fn examples(namespace: &str) -> Vec<Example> {
     let mut examples = Vec::new();
     for maker in &POD_MAKERS {
-        let specs = node_accesses().into_iter().flat_map(|access| access.specs);
+        let specs = NODE_ACCESSES.iter().flat_map(|access| &access.specs);
         examples.extend(specs.map(|spec| Example {
             group: maker.group,
             resource: maker.resource,
-            object: object(maker.kind, namespace, &spec),
+            object: object(maker.kind, namespace, spec),
         }));
     }
     examples
 }
 
-/// Returns what the admission policies say to every pod with access to its node that rules let a
-/// subject create in a namespace.
-pub fn verdict(
-    cluster: &Cluster,
-    namespace: &str,
-    subject: &Subject,
-    rules: &[PolicyRule],
-) -> PolicyVerdict {
+/// Returns what the admission policies say to every pod with access to its node that its role lets an
+/// attacker create.
+pub fn verdict(review: &mut AttackReview<'_>, attacker: &Attacker<'_>) -> PolicyVerdict {
+    review.verdict(attacker, "pods", |_| attacks(attacker))
+}
+
+/// The attacks that create such a pod.
+///
+/// # Errors
+/// An attack that no policy is asked about.
+fn attacks(attacker: &Attacker<'_>) -> Result<Vec<Attack>, String> {
     // Policies are not evaluated for the objects of operators, nor for those that Flux applies.
     let by_others = [&CREATE_PODS_BY_OPERATOR, &APPLY_BY_FLUX]
         .into_iter()
-        .find_map(|capability| capability.given_by(rules));
+        .find_map(|capability| capability.given_by(attacker.rules));
     if let Some(rule) = by_others {
-        return PolicyVerdict::Open(format!(
+        return Err(format!(
             "runs pods by {}: no policy was asked",
             rule.resources.join(", ")
         ));
     }
 
     let author = PodAuthor {
-        namespace,
-        subject,
-        rules,
-        accesses: node_accesses(),
+        namespace: attacker.namespace,
+        subject: attacker.subject,
+        rules: attacker.rules,
     };
     let mut attacks = Vec::new();
     for maker in &POD_MAKERS {
@@ -451,7 +457,7 @@ pub fn verdict(
     }
     attacks.extend(author.through_revisions());
     attacks.extend(author.through_ephemeral_containers());
-    ask(cluster, attacks)
+    Ok(attacks)
 }
 
 /// An operation of admission, and the verbs of RBAC that permit it.
@@ -476,7 +482,6 @@ struct PodAuthor<'a> {
     namespace: &'a str,
     subject: &'a Subject,
     rules: &'a [PolicyRule],
-    accesses: Vec<NodeAccess>,
 }
 
 impl PodAuthor<'_> {
@@ -535,7 +540,7 @@ impl PodAuthor<'_> {
     /// The attacks that write an object of which Kubernetes makes a pod.
     fn through_maker(&self, operation: &Operation, maker: &PodMaker) -> Vec<Attack> {
         let mut attacks = Vec::new();
-        for access in &self.accesses {
+        for access in NODE_ACCESSES.iter() {
             let description = format!("runs a {} with {}", maker.kind, access.phrase);
             let own = self.request(
                 operation.name,
@@ -546,7 +551,7 @@ impl PodAuthor<'_> {
             );
             let Some(controller) = maker.controller else {
                 attacks.push(Attack {
-                    attempts: self.attempts(&description, std::slice::from_ref(&own), access),
+                    attempts: attempts(&description, std::slice::from_ref(&own), access),
                     requests: vec![own],
                     description,
                 });
@@ -560,7 +565,7 @@ impl PodAuthor<'_> {
             let requests = [own.clone(), pod];
             attacks.push(Attack {
                 description: description.clone(),
-                attempts: self.attempts(&description, &requests, access),
+                attempts: attempts(&description, &requests, access),
                 requests: requests[usize::from(by_revision)..].to_vec(),
             });
 
@@ -569,40 +574,11 @@ impl PodAuthor<'_> {
             let requests = [own, self.pod_request(&manager, &access.shape)];
             attacks.push(Attack {
                 description,
-                attempts: Vec::new(),
+                attempts: Box::new(iter::empty()),
                 requests: requests[usize::from(by_revision)..].to_vec(),
             });
         }
         attacks
-    }
-
-    /// The requests with each pod spec of an access written into them.
-    fn attempts(
-        &self,
-        description: &str,
-        requests: &[AdmissionRequest],
-        access: &NodeAccess,
-    ) -> Vec<Attempt> {
-        let with_spec = |request: &AdmissionRequest, spec: &Json| {
-            let maker = POD_MAKERS
-                .iter()
-                .find(|maker| maker.group == request.group && maker.resource == request.resource);
-            AdmissionRequest {
-                object: maker.map_or(RequestObject::Absent, |maker| {
-                    RequestObject::Known(object(maker.kind, self.namespace, spec))
-                }),
-                ..request.clone()
-            }
-        };
-
-        let attempt = |spec: &Json| Attempt {
-            description: description.to_owned(),
-            requests: requests
-                .iter()
-                .map(|request| with_spec(request, spec))
-                .collect(),
-        };
-        access.specs.iter().map(attempt).collect()
     }
 
     /// The attacks that write a ControllerRevision, of which a StatefulSet makes its pods.
@@ -617,9 +593,9 @@ impl PodAuthor<'_> {
                 access.phrase
             ),
             requests: vec![self.pod_request(&controller, &access.shape)],
-            attempts: Vec::new(),
+            attempts: Box::new(iter::empty()),
         };
-        self.accesses.iter().map(attack).collect()
+        NODE_ACCESSES.iter().map(attack).collect()
     }
 
     /// The attacks that add a container to a running pod.
@@ -634,11 +610,40 @@ impl PodAuthor<'_> {
             Attack {
                 description: "adds a privileged container to a pod".into(),
                 requests: vec![self.request("UPDATE", "", RESOURCE, self.subject, object)],
-                attempts: Vec::new(),
+                attempts: Box::new(iter::empty()),
             }
         };
         [privileged(), capability()].map(attack).into()
     }
+}
+
+/// Requests with each pod spec of an access written into them.
+fn attempts(
+    description: &str,
+    requests: &[AdmissionRequest],
+    access: &'static NodeAccess,
+) -> Box<dyn Iterator<Item = Attempt>> {
+    let with_spec = |request: &AdmissionRequest, spec: &Json| {
+        let maker = POD_MAKERS
+            .iter()
+            .find(|maker| maker.group == request.group && maker.resource == request.resource);
+        AdmissionRequest {
+            object: maker.map_or(RequestObject::Absent, |maker| {
+                RequestObject::Known(object(maker.kind, &request.namespace, spec).into())
+            }),
+            ..request.clone()
+        }
+    };
+
+    let (description, requests) = (description.to_owned(), requests.to_vec());
+    let attempt = move |spec: &Json| Attempt {
+        description: description.clone(),
+        requests: requests
+            .iter()
+            .map(|request| with_spec(request, spec))
+            .collect(),
+    };
+    Box::new(access.specs.iter().map(attempt))
 }
 
 fn service_account(controller: &str) -> Subject {

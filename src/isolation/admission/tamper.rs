@@ -1,45 +1,17 @@
 //! Attacks on the floor: each way to remove, weaken, freeze or evade it that rules allow, held
 //! against the admission policies.
-//!
-//! A request of an attack stands for every object that its author may write. A policy stops it if
-//! it denies the request whatever is written. If the answer depends on the object, some objects are
-//! tried. One that passes shows that the attack is open; otherwise the answer is not known.
 
-use crate::graph::admission::AdmissionAnswer;
-use crate::graph::rbac::{PolicyRule, Subject};
-use crate::graph::request::{AdmissionRequest, RequestObject, Requester, WrittenObject};
-use crate::graph::{ACCOUNTS_OF, Cluster};
+use super::attacks::{Attack, AttackReview, Attacker, Attempt, PolicyVerdict, as_user, requester};
+use crate::graph::Cluster;
+use crate::graph::rbac::PolicyRule;
+use crate::graph::request::{AdmissionRequest, RequestObject, WrittenObject};
 use crate::isolation::capability::Permission;
 use crate::kube::RBAC;
 use crate::kube::names::POD_SECURITY;
-use crate::source::Span;
 use crate::value::Text;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
-
-/// What the admission policies say to all attacks that rules allow.
-#[derive(Clone, Debug)]
-pub enum PolicyVerdict {
-    /// No policy denies this attack. The text follows a subject.
-    Open(String),
-    /// No attack is known to be open, and the answer to this one is not known.
-    Unknown(UndecidedAttack),
-    /// These policies deny every attack, whatever the requester writes.
-    Denied(Vec<Text>),
-}
-
-/// An attack to which the answer of an admission policy is not known.
-#[derive(Clone, Debug)]
-pub struct UndecidedAttack {
-    /// What is done, as a predicate that follows a subject.
-    pub attack: String,
-    /// The policy.
-    pub policy: Text,
-    /// The expression or the object that is not understood.
-    pub span: Span,
-    /// Why the answer is not known.
-    pub reason: String,
-}
+use std::iter;
 
 /// A kind of object of which the floor is made.
 struct FloorKind {
@@ -208,68 +180,29 @@ fn calico() -> Json {
     json!({"spec": {"order": 0, "selector": "all()", "types": ["Ingress", "Egress"], "ingress": [{"action": "Allow"}], "egress": [{"action": "Allow"}]}})
 }
 
-/// Requests, one after the other, by which a subject does something.
-pub struct Attack {
-    /// What is done, as a predicate that follows a subject.
-    pub description: String,
-    /// The requests. Every field that the requester may choose is open.
-    pub requests: Vec<AdmissionRequest>,
-    /// Choices of those fields to try.
-    pub attempts: Vec<Attempt>,
-}
-
-/// The requests of an attack with every field chosen.
-pub struct Attempt {
-    /// What is done, as a predicate that follows a subject.
-    pub description: String,
-    /// The requests.
-    pub requests: Vec<AdmissionRequest>,
-}
-
-/// Returns the name and the groups of a user that a subject stands for.
-///
-/// A group stands for a user of whom only the group is known.
-pub fn as_user(subject: &Subject) -> (String, Vec<String>) {
-    let texts = |groups: Vec<Text>| groups.iter().map(ToString::to_string).collect();
-    match subject {
-        Subject::User(name) => (name.to_string(), texts(subject.implicit_groups())),
-        Subject::ServiceAccount(namespace, name) => (
-            format!("system:serviceaccount:{namespace}:{name}"),
-            texts(subject.implicit_groups()),
-        ),
-        // One of its service accounts, whichever it is.
-        Subject::Group(name) if name.starts_with(ACCOUNTS_OF) => {
-            let namespace = name.trim_start_matches(ACCOUNTS_OF);
-            as_user(&Subject::ServiceAccount(namespace.into(), "default".into()))
-        }
-        Subject::Group(name) if name == "system:unauthenticated" => {
-            ("system:anonymous".into(), vec![name.to_string()])
-        }
-        Subject::Group(name) => (
-            format!("somebody in {name}"),
-            vec![name.to_string(), "system:authenticated".to_owned()],
-        ),
-    }
-}
-
-/// Whether the user of [`as_user`] is the subject itself or any member of a group.
-pub fn requester(subject: &Subject) -> Requester {
-    match subject {
-        Subject::Group(name) if name.starts_with("system:") => Requester::Anyone,
-        Subject::Group(_) => Requester::Member,
-        _ => Requester::One,
-    }
-}
-
-/// Returns what the admission policies say to everything that a subject can do in a namespace with
-/// the permissions, as far as the rules give them.
+/// Returns what the admission policies say to everything that an attacker can do with permissions to
+/// change a part of the floor, as far as its role gives them.
 pub fn verdict(
-    cluster: &Cluster,
-    namespace: &str,
-    subject: &Subject,
-    rules: &[PolicyRule],
+    review: &mut AttackReview<'_>,
+    attacker: &Attacker<'_>,
+    part: &'static str,
     permissions: &[Permission],
 ) -> PolicyVerdict {
+    review.verdict(attacker, part, |cluster| {
+        attacks(cluster, attacker, permissions)
+    })
+}
+
+/// The attacks by permissions, as far as the role gives them.
+///
+/// # Errors
+/// An attack that no policy is asked about.
+fn attacks(
+    cluster: &Cluster,
+    attacker: &Attacker<'_>,
+    permissions: &[Permission],
+) -> Result<Vec<Attack>, String> {
+    let rules = attacker.rules;
     let mut attacks = Vec::new();
     for permission in permissions {
         for resource in permission.resources {
@@ -279,7 +212,7 @@ pub fn verdict(
             }
             let kinds = held.kinds();
             if kinds.is_empty() {
-                return PolicyVerdict::Open(format!(
+                return Err(format!(
                     "may {} {resource}: no policy was asked",
                     held.verbs.join(", ")
                 ));
@@ -288,8 +221,7 @@ pub fn verdict(
             for kind in kinds {
                 let target = Target {
                     cluster,
-                    namespace,
-                    subject,
+                    attacker,
                     kind,
                     resource,
                 };
@@ -308,7 +240,7 @@ pub fn verdict(
         }
     }
 
-    ask(cluster, attacks)
+    Ok(attacks)
 }
 
 /// The verbs of a permission on one resource that rules give.
@@ -383,15 +315,10 @@ impl<'a> HeldVerbs<'a> {
     }
 }
 
-/// Why a denial that rests on uncertain parts does not count.
-const NOT_SURE: &str = "it seems to deny it, by what is not certain: what the server fills in, \
-                        parameters, an error, a selector";
-
 /// Objects of one kind in one namespace that a subject attacks.
 struct Target<'a> {
     cluster: &'a Cluster,
-    namespace: &'a str,
-    subject: &'a Subject,
+    attacker: &'a Attacker<'a>,
     kind: &'static FloorKind,
     resource: &'a str,
 }
@@ -443,18 +370,18 @@ impl Target<'_> {
         object: RequestObject,
         old: RequestObject,
     ) -> AdmissionRequest {
-        let (user, groups) = as_user(self.subject);
+        let (user, groups) = as_user(self.attacker.subject);
         AdmissionRequest {
             operation,
             group: self.kind.group.to_owned(),
             version: self.kind.version.to_owned(),
             resource: self.kind.resource.to_owned(),
             subresource: self.subresource().to_owned(),
-            namespace: self.namespace.to_owned(),
+            namespace: self.attacker.namespace.to_owned(),
             name: name.to_owned(),
             user,
             groups,
-            asker: requester(self.subject),
+            asker: requester(self.attacker.subject),
             object,
             old,
         }
@@ -473,12 +400,12 @@ impl Target<'_> {
     fn objects(&self, names: Option<Vec<Text>>) -> Vec<(String, RequestObject)> {
         let home = match self.kind.is_namespace() {
             true => "",
-            false => self.namespace,
+            false => self.attacker.namespace,
         };
         let allowed = |name: &str| {
             let listed = |names: &Vec<Text>| names.iter().any(|listed| listed == name);
             names.as_ref().is_none_or(listed)
-                && (!self.kind.is_namespace() || name == self.namespace)
+                && (!self.kind.is_namespace() || name == self.attacker.namespace)
         };
 
         let mut objects: Vec<(String, RequestObject)> = self
@@ -499,7 +426,7 @@ impl Target<'_> {
 
         if objects.is_empty() {
             objects.push(unseen(match self.kind.is_namespace() {
-                true => self.namespace,
+                true => self.attacker.namespace,
                 false => "",
             }));
         }
@@ -540,34 +467,52 @@ impl Target<'_> {
     }
 
     fn creation(&self) -> Attack {
-        let open = RequestObject::Known(open_object(self.kind, self.namespace, "open"));
+        let (kind, namespace) = (self.kind, self.attacker.namespace.to_owned());
+        let request = self.request("CREATE", "", self.written(&[]), RequestObject::Absent);
+        let tried = AdmissionRequest {
+            name: "open".to_owned(),
+            ..request.clone()
+        };
+        let attempt = move || {
+            let open = open_object(kind, &namespace, "open");
+            Attempt {
+                description: format!("creates a {} that lets everything through", kind.kind),
+                requests: vec![AdmissionRequest {
+                    object: RequestObject::Known(open.into()),
+                    ..tried
+                }],
+            }
+        };
+
         Attack {
-            description: format!("creates a {}", self.kind.kind),
-            requests: vec![self.request("CREATE", "", self.written(&[]), RequestObject::Absent)],
-            attempts: vec![Attempt {
-                description: format!("creates a {} that lets everything through", self.kind.kind),
-                requests: vec![self.request("CREATE", "open", open, RequestObject::Absent)],
-            }],
+            description: format!("creates a {}", kind.kind),
+            requests: vec![request],
+            attempts: Box::new(iter::once_with(attempt)),
         }
     }
 
     fn updates(&self, name: &str, old: &RequestObject) -> Vec<Attack> {
         let update = |(change, field): (Change, FieldPath)| {
+            let kind = self.kind;
             let description = format!("{} {}", change.verb(), self.phrase(name));
-            let attempt = old.json().and_then(|json| {
-                let new = change.apply(self.kind, json);
-                let request =
-                    |new| self.request("UPDATE", name, RequestObject::Manifest(new), old.clone());
-                (new != *json).then(|| Attempt {
-                    description: description.clone(),
-                    requests: vec![request(new)],
+            let request = self.request("UPDATE", name, self.written(field), old.clone());
+
+            let (done, tried) = (description.clone(), request.clone());
+            let attempt = move || {
+                let new = change.apply(kind, tried.old.json()?);
+                (Some(&new) != tried.old.json()).then(|| Attempt {
+                    description: done,
+                    requests: vec![AdmissionRequest {
+                        object: RequestObject::Manifest(new.into()),
+                        ..tried
+                    }],
                 })
-            });
+            };
 
             Attack {
-                requests: vec![self.request("UPDATE", name, self.written(field), old.clone())],
-                attempts: attempt.into_iter().collect(),
                 description,
+                requests: vec![request],
+                attempts: Box::new(iter::once_with(attempt).flatten()),
             }
         };
 
@@ -580,7 +525,7 @@ impl Target<'_> {
         Attack {
             description: format!("deletes {}", self.phrase(name)),
             requests: vec![self.request("DELETE", asked, RequestObject::Absent, old)],
-            attempts: Vec::new(),
+            attempts: Box::new(iter::empty()),
         }
     }
 
@@ -606,59 +551,6 @@ impl Target<'_> {
         changes.push((Change::Freeze, &["metadata", "annotations"]));
         changes.push((Change::Orphan, &["metadata", "ownerReferences"]));
         changes
-    }
-}
-
-/// Returns what the policies say to attacks. They stop an attack if they deny one of its requests,
-/// whatever is written in it.
-///
-/// Only the certain parts of a policy count for such a denial. An attempt is evaluated as a whole.
-pub fn ask(cluster: &Cluster, attacks: Vec<Attack>) -> PolicyVerdict {
-    if attacks.is_empty() {
-        return PolicyVerdict::Open("goes a way that no policy was asked about".into());
-    }
-    let mut denied_by = BTreeSet::new();
-    let mut undecided = None;
-
-    for attack in attacks {
-        let mut requests = attack.requests.iter();
-        if let Some(policy) = requests.find_map(|request| cluster.surely_denied(request)) {
-            denied_by.insert(policy);
-            continue;
-        }
-
-        let answer = attack
-            .requests
-            .iter()
-            .map(|request| cluster.admits(request))
-            .find(|answer| *answer != AdmissionAnswer::Allowed);
-        let (policy, span, reason) = match answer {
-            None | Some(AdmissionAnswer::Allowed) => {
-                return PolicyVerdict::Open(attack.description);
-            }
-            Some(AdmissionAnswer::Denied(policy, span)) => (policy, span, NOT_SURE.to_owned()),
-            Some(AdmissionAnswer::Unknown(policy, span, reason)) => (policy, span, reason),
-        };
-
-        let passes = |attempt: &Attempt| {
-            let mut requests = attempt.requests.iter();
-            requests.all(|request| cluster.admits(request) == AdmissionAnswer::Allowed)
-        };
-        if let Some(attempt) = attack.attempts.into_iter().find(passes) {
-            return PolicyVerdict::Open(attempt.description);
-        }
-
-        undecided.get_or_insert(UndecidedAttack {
-            attack: attack.description,
-            policy,
-            span,
-            reason,
-        });
-    }
-
-    match undecided {
-        Some(undecided) => PolicyVerdict::Unknown(undecided),
-        None => PolicyVerdict::Denied(denied_by.into_iter().collect()),
     }
 }
 

@@ -4,7 +4,7 @@
 use super::held::{HeldGrants, HeldRule, Reach};
 use crate::graph::Cluster;
 use crate::graph::rbac::{PolicyRule, Subject};
-use crate::isolation::admission::{NodePods, makes_pods, node_pods};
+use crate::isolation::admission::{AttackReview, NodePods, makes_pods, node_pods};
 
 /// A node that is controlled by pods of a namespace.
 pub struct NodeWay {
@@ -18,6 +18,7 @@ pub struct NodeWay {
 /// Whoever makes pods in every namespace has all accounts without a node.
 pub fn node_ways(cluster: &Cluster, subject: &Subject, grants: &HeldGrants<'_>) -> Vec<NodeWay> {
     let mut all = Vec::new();
+    let mut review = None;
     for level in grants.levels() {
         let Reach::Namespace(name) = level.reach else {
             continue;
@@ -31,9 +32,10 @@ pub fn node_ways(cluster: &Cluster, subject: &Subject, grants: &HeldGrants<'_>) 
         };
 
         let namespace = &cluster.namespaces[at as usize];
+        let review = review.get_or_insert_with(|| AttackReview::of_one(cluster));
         let rules: Vec<PolicyRule> = level.rules.iter().map(|held| held.rule.clone()).collect();
         all.extend(
-            node_pods(cluster, namespace, subject, &rules).map(|pods| NodeWay {
+            node_pods(review, namespace, subject, &rules).map(|pods| NodeWay {
                 grant: held.grant,
                 pods,
             }),
