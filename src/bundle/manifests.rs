@@ -2,6 +2,7 @@
 
 use super::durations;
 use super::object::{Object, ObjectBody};
+use super::unappliable;
 use crate::delivery;
 use crate::diagnostic::{Diagnostic, Rule, rule};
 use crate::document::Spanned;
@@ -27,7 +28,9 @@ rule! {
     /// Flux applies a tenant's objects together: one that is refused keeps the tenant's floor from
     /// being applied too.
     /// ## Example
-    /// A ConfigMap with `data: {replicas: 3}`, or a Service with `selectors`.
+    /// A ConfigMap with `data: {replicas: 3}`, a Service with `selectors`, the key `1:` or `yes:`, a
+    /// tab after `-`, a document that SOPS encrypted, the annotation
+    /// `config.kubernetes.io/local-config`.
     /// ## Fix
     /// Mend the field; quote what is to be a string.
     pub static MANIFEST_REFUSED = "bundle/manifest-refused", Error;
@@ -266,6 +269,7 @@ impl TenantManifests {
         object.check_reach()?;
         object.check_floor(self.permits.as_deref())?;
         object.check_role(self.permits.as_deref())?;
+        object.check_applicability(document)?;
         object.check_validity(document)?;
 
         Ok(Some(Object {
@@ -300,8 +304,14 @@ impl VerbatimObject<'_> {
 
     /// Refuses a text that another reader could read otherwise, and a duration out of range.
     fn check_text(&self, document: &Document, raw: &str) -> Checked {
-        let unportable = document.unportable;
-        if let Some(reason) = unportable.or_else(|| read_otherwise(raw, &self.value)) {
+        if let Some(unportable) = &document.unportable {
+            let message = format!("`{}` would not be applied: {}", self.id, unportable.reason);
+            return Err(Box::new(
+                Diagnostic::new(&MANIFEST_REFUSED, unportable.span, message)
+                    .fix("write it in plain YAML, which every reader reads alike"),
+            ));
+        }
+        if let Some(reason) = read_otherwise(raw, &self.value) {
             let fix = "write one object a document, in plain YAML";
             return self.refuse(&MANIFEST, reason.to_owned(), fix);
         }
@@ -385,6 +395,18 @@ impl VerbatimObject<'_> {
             self.waiver_name()
         );
         self.refuse(&MANIFEST_FLOOR, message, fix)
+    }
+
+    /// Refuses an object that Flux does not send to the API server as it is written, or that the
+    /// server does not store.
+    fn check_applicability(&self, document: &Document) -> Checked {
+        let Some(fault) = unappliable::find(&self.id, &document.root, false) else {
+            return Ok(());
+        };
+        let message = format!("`{}` would not be applied: {}", self.id, fault.reason);
+        Err(Box::new(
+            Diagnostic::new(&MANIFEST_REFUSED, fault.span, message).fix(fault.fix),
+        ))
     }
 
     /// Refuses an object of Kubernetes' own kinds that no API server takes.

@@ -11,6 +11,7 @@ pub mod schemas;
 mod render;
 mod template;
 mod templates;
+mod unappliable;
 
 pub use builtin::{builtin_profiles, builtin_templates};
 pub use floor::FLOOR_MISSING;

@@ -375,6 +375,12 @@ pub(super) fn reaches_out(
         if object.pointer("/spec/kubeConfig").is_some() {
             return Some("it names a kubeConfig".into());
         }
+        let has_key = text("/spec/decryption/secretRef/name").is_some_and(|name| !name.is_empty());
+        if object.pointer("/spec/decryption").is_some() && !has_key {
+            return Some(
+                "its decryption names no secretRef, and uses the keys of Flux itself".into(),
+            );
+        }
     }
 
     if id.group == SOURCE_GROUP && text("/spec/provider").is_some_and(|name| name != "generic") {

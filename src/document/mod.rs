@@ -8,6 +8,7 @@
 mod de;
 mod emit;
 mod parse;
+mod portable;
 mod repr;
 mod scalar;
 
@@ -17,6 +18,7 @@ pub use parse::{
     AMBIGUOUS_SCALAR, DUPLICATE_KEY, MAX_DEPTH, MAX_EXPANDED_BYTES, MAX_NODES, SYNTAX, TOO_BIG,
     TOO_DEEP, UNSUPPORTED, parse, parse_foreign,
 };
+pub use portable::Unportable;
 pub use repr::{Ref, Repr, TreeValue, View};
 pub use scalar::ambiguity;
 
@@ -33,8 +35,8 @@ pub struct Document {
     /// The bytes between the document's markers, comments included.
     pub raw: Span,
     /// What in it other readers take otherwise, or not at all: matters where the bytes are passed
-    /// on.
-    pub unportable: Option<&'static str>,
+    /// on. Only looked for in manifests for the cluster.
+    pub unportable: Option<Unportable>,
 }
 
 /// A value, its place, and what it won against in a merge.

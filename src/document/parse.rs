@@ -1,5 +1,6 @@
 //! granit's events → [`Document`]s.
 
+use super::portable::{self, Portability};
 use super::{Document, Entry, Node, NodeValue, scalar};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::source::{Source, SourceId, Span};
@@ -127,7 +128,8 @@ struct Builder<'s> {
     anchors: HashMap<usize, (Node, Size)>,
     nodes: usize,
     bytes: usize,
-    unportable: Option<&'static str>,
+    /// What other readers make of the text; looked at in a manifest for the cluster alone.
+    portability: Portability<'s>,
 }
 
 /// The fault that ends the reading of a file.
@@ -147,7 +149,7 @@ impl<'s> Builder<'s> {
             anchors: HashMap::new(),
             nodes: 0,
             bytes: 0,
-            unportable: None,
+            portability: Portability::new(id, &source.text),
         }
     }
 
@@ -262,6 +264,15 @@ impl<'s> Builder<'s> {
             Event::DocumentStart(explicit, None) => self.document(explicit, range),
             Event::DocumentEnd => self.document_end(),
             Event::Scalar(text, style, anchor, tag) => {
+                if !self.strict {
+                    let scalar = portable::Scalar {
+                        text: &text,
+                        style,
+                        is_key: self.expects_key(),
+                        has_tag: tag.is_some(),
+                    };
+                    self.portability.scalar(&scalar, span);
+                }
                 let value = self.value(tag.as_deref(), &text, style, span)?;
                 self.leaf(Node::new(span, value), anchor)
             }
@@ -271,15 +282,27 @@ impl<'s> Builder<'s> {
             {
                 Err(self.unsupported(span, "a tag is not read", "remove the tag"))
             }
-            Event::SequenceStart(_, anchor, _) => {
+            Event::SequenceStart(style, anchor, _) => {
+                self.portability.start(style);
                 self.start(Node::new(span, NodeValue::Seq(Vec::new())), anchor)
             }
-            Event::MappingStart(_, anchor, _) => {
+            Event::MappingStart(style, anchor, _) => {
+                self.portability.start(style);
                 self.start(Node::new(span, NodeValue::Map(Vec::new())), anchor)
             }
-            Event::SequenceEnd | Event::MappingEnd => self.end(range.end),
+            Event::SequenceEnd | Event::MappingEnd => {
+                self.portability.end();
+                self.end(range.end)
+            }
             _ => Ok(None),
         }
+    }
+
+    /// Whether the next node is a key of a mapping.
+    fn expects_key(&self) -> bool {
+        self.open.last().is_some_and(|parent| {
+            parent.waiting.is_none() && matches!(parent.node.value, NodeValue::Map(_))
+        })
     }
 
     fn unsupported(&self, span: Span, message: &str, fix: &str) -> Stop {
@@ -288,6 +311,9 @@ impl<'s> Builder<'s> {
 
     fn document(&mut self, explicit: bool, range: Range<usize>) -> Result<Option<Node>, Stop> {
         self.root = None;
+        if let Some(span) = self.directive(range.start) {
+            return Err(self.unsupported(span, "a directive (%) is not read", "remove it"));
+        }
         if explicit {
             if let Some(last) = self.documents.last_mut() {
                 last.raw.end = last.raw.end.min(range.start as u32);
@@ -299,11 +325,26 @@ impl<'s> Builder<'s> {
         Ok(None)
     }
 
+    /// The first directive between the last document and the start of the next one.
+    fn directive(&self, start: usize) -> Option<Span> {
+        let last = self.documents.last();
+        let mut at = last.map_or(0, |document| document.raw.end as usize);
+        let between = self.source.text.get(at..start).unwrap_or_default();
+
+        for line in between.split_inclusive('\n') {
+            if line.starts_with('%') {
+                return Some(self.span(at, at + line.trim_end().len()));
+            }
+            at += line.len();
+        }
+        None
+    }
+
     fn document_end(&mut self) -> Result<Option<Node>, Stop> {
         self.anchors.clear();
         if let Some(root) = self.root.take() {
             let end = before_end_marker(&self.source.text, self.raw_start);
-            let unportable = self.unportable.take();
+            let unportable = self.portability.take(end);
             self.documents.push(Document {
                 root,
                 raw: self.span(self.raw_start, end),
@@ -358,9 +399,6 @@ impl<'s> Builder<'s> {
             return Err(self.unsupported(span, "a tag is not read here", "remove the tag"));
         }
 
-        if style == ScalarStyle::DoubleQuoted && self.source.slice(span).contains("\\/") {
-            self.unportable = Some("the escape `\\/`, which not every reader knows");
-        }
         Ok(match style {
             ScalarStyle::Plain => self.plain_value(text, span),
             _ => NodeValue::String(text.into()),
@@ -382,7 +420,11 @@ impl<'s> Builder<'s> {
             return NodeValue::Bool(truth);
         }
 
-        if let Ok(value) = scalar::resolve(text) {
+        let resolved = match self.strict {
+            true => scalar::resolve(text),
+            false => scalar::resolve_as_go(text),
+        };
+        if let Ok(value) = resolved {
             return value;
         }
         if self.strict {
@@ -392,7 +434,8 @@ impl<'s> Builder<'s> {
                 .fix("quote it if it is a text");
             self.faults.push(fault);
         } else {
-            self.unportable = Some("a number that JSON does not hold");
+            self.portability
+                .found(span, "a number that JSON does not hold");
         }
 
         NodeValue::String(text.into())
@@ -436,8 +479,9 @@ impl<'s> Builder<'s> {
 
     /// Readers disagree where an anchor's name ends (`&a:b c`), so that one name can stand for two
     /// values.
-    fn saw_anchor(&mut self) {
-        self.unportable = Some("an anchor or an alias: readers disagree on what it names");
+    fn saw_anchor(&mut self, span: Span) {
+        let reason = "an anchor or an alias: readers disagree on what it names";
+        self.portability.found(span, reason);
     }
 
     fn leaf(&mut self, node: Node, anchor: usize) -> Result<Option<Node>, Stop> {
@@ -449,7 +493,7 @@ impl<'s> Builder<'s> {
 
         self.count_own(bytes, node.span)?;
         if anchor > 0 {
-            self.saw_anchor();
+            self.saw_anchor(node.span);
             self.anchors.insert(
                 anchor,
                 (
@@ -467,7 +511,7 @@ impl<'s> Builder<'s> {
     }
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<Option<Node>, Stop> {
-        self.saw_anchor();
+        self.saw_anchor(span);
         let Some((node, size)) = self.anchors.get(&anchor) else {
             let message = "an alias stands inside the value that it names";
             return Err(self.unsupported(span, message, "write the value out"));
@@ -491,7 +535,7 @@ impl<'s> Builder<'s> {
 
     fn start(&mut self, node: Node, anchor: usize) -> Result<Option<Node>, Stop> {
         if anchor > 0 {
-            self.saw_anchor();
+            self.saw_anchor(node.span);
         }
         self.count_own(0, node.span)?;
 
@@ -502,10 +546,7 @@ impl<'s> Builder<'s> {
             )));
         }
 
-        if let Some(parent) = self.open.last()
-            && parent.waiting.is_none()
-            && matches!(parent.node.value, NodeValue::Map(_))
-        {
+        if self.expects_key() {
             let message = "a key is a list or a mapping";
             return Err(self.unsupported(node.span, message, "use a string as key"));
         }

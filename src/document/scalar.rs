@@ -21,6 +21,48 @@ pub(super) fn resolve(text: &str) -> Result<NodeValue, ()> {
     })
 }
 
+/// The value of a plain scalar as kubectl and Flux read it; `Err` for an integer or float that does not
+/// fit.
+///
+/// Source: `resolve` of `sigs.k8s.io/yaml/goyaml.v2`: an integer may have a prefix, underscores and a
+/// leading zero, which makes it octal.
+pub(super) fn resolve_as_go(text: &str) -> Result<NodeValue, ()> {
+    let plain = text.replace('_', "");
+    let starts = text.starts_with(|c: char| c.is_ascii_digit() || "+-".contains(c));
+    let integer = starts.then(|| go_integer(&plain)).flatten();
+    match integer {
+        Some(found) => found.map(|number| NodeValue::Number(number, text.into())),
+        None if starts => resolve(&plain).map(|value| match value {
+            NodeValue::Number(number, _) => NodeValue::Number(number, text.into()),
+            _ => NodeValue::String(text.into()),
+        }),
+        None => resolve(text),
+    }
+}
+
+/// An integer with a prefix, or of digits alone; `None` if a text is none.
+fn go_integer(plain: &str) -> Option<Result<Number, ()>> {
+    let unsigned = plain.strip_prefix(['-', '+']).unwrap_or(plain);
+    let (radix, digits) = match unsigned.as_bytes() {
+        [b'0', b'x' | b'X', ..] => (16, &unsigned[2..]),
+        [b'0', b'o' | b'O', ..] => (8, &unsigned[2..]),
+        [b'0', b'b' | b'B', ..] => (2, &unsigned[2..]),
+        [b'0', _, ..] => (8, &unsigned[1..]),
+        _ => (10, unsigned),
+    };
+    if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
+        return None;
+    }
+
+    let sign = if plain.starts_with('-') { "-" } else { "" };
+    let signed = i64::from_str_radix(&format!("{sign}{digits}"), radix).map(Number::from);
+    let found = match signed {
+        Err(_) if sign.is_empty() => u64::from_str_radix(digits, radix).map(Number::from),
+        found => found,
+    };
+    Some(found.map_err(|_| ()))
+}
+
 fn number(text: &str) -> Option<Result<Number, ()>> {
     let first = *text.as_bytes().first()?;
     if !(first.is_ascii_digit() || matches!(first, b'-' | b'+' | b'.')) {

@@ -184,8 +184,8 @@ impl<'s> Candidate<'s> {
             let reason = "its items are not read: write each as a document of its own";
             return Some(("a List", reason));
         }
-        let unportable = self.document.unportable?;
-        Some(("a document", unportable))
+        let unportable = self.document.unportable.as_ref()?;
+        Some(("a document", unportable.reason))
     }
 
     fn left(&self, what: &str, reason: &str) -> Left {

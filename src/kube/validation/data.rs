@@ -21,6 +21,9 @@ const fn secret(name: &'static str, all: &'static [&'static str]) -> TypedSecret
     }
 }
 
+/// The most bytes that the values of a ConfigMap or a Secret have together.
+const MAX_DATA: usize = 1 << 20;
+
 static SECRETS: [TypedSecret; 5] = [
     secret("kubernetes.io/tls", &["tls.crt", "tls.key"]),
     secret("kubernetes.io/dockerconfigjson", &[".dockerconfigjson"]),
@@ -41,7 +44,8 @@ pub(super) fn config_map<T: TreeValue>(root: &Field<'_, T>) -> Checked {
     for (key, field) in binary.entries() {
         field.require(!data.has(key), "has the key of an entry of data")?;
     }
-    Ok(())
+    let size = text_bytes(&data) + decoded_bytes(&binary);
+    data.require(size <= MAX_DATA, "has more than 1 MiB, with binaryData")
 }
 
 /// Checks a Secret.
@@ -49,6 +53,9 @@ pub(super) fn secret_data<T: TreeValue>(root: &Field<'_, T>) -> Checked {
     let (data, texts) = (root.child("data"), root.child("stringData"));
     keys(&data)?;
     keys(&texts)?;
+
+    let size = decoded_bytes(&data) + text_bytes(&texts);
+    data.require(size <= MAX_DATA, "has more than 1 MiB, with stringData")?;
 
     let kind = root.child("type");
     let Some(typed) = SECRETS.iter().find(|typed| typed.name == kind.text()) else {
@@ -60,6 +67,19 @@ pub(super) fn secret_data<T: TreeValue>(root: &Field<'_, T>) -> Checked {
     }
     let is_complete = typed.any.is_empty() || typed.any.iter().any(|key| has(&key));
     data.require(is_complete, "has no key that this type needs")
+}
+
+fn text_bytes<T: TreeValue>(data: &Field<'_, T>) -> usize {
+    data.entries().map(|(_, field)| field.text().len()).sum()
+}
+
+/// The bytes that base64 texts stand for, at least.
+fn decoded_bytes<T: TreeValue>(data: &Field<'_, T>) -> usize {
+    let bytes = |text: &str| {
+        let digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
+        text.as_bytes().iter().filter(|byte| digit(byte)).count() * 3 / 4
+    };
+    data.entries().map(|(_, field)| bytes(field.text())).sum()
 }
 
 /// Checks keys of data: names of files.

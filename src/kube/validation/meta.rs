@@ -64,6 +64,10 @@ fn name<T: TreeValue>(id: &ObjectId, field: &Field<'_, T>) -> Checked {
         ("" | "networking.k8s.io" | "apps" | "batch" | "admissionregistration.k8s.io", _) => {
             field.named(names::dns_subdomain)
         }
+        // Kinds of CRDs.
+        (group, _) if group.contains('.') && !group.ends_with(".k8s.io") => {
+            field.named(names::dns_subdomain)
+        }
         _ => Ok(()),
     }
 }

@@ -65,14 +65,15 @@ impl fmt::Display for Refusal {
 /// The result of a check: the first reason to refuse.
 type Checked = Result<(), Box<Refusal>>;
 
-/// Checks an object of one of Kubernetes' own kinds. `None` if the API server takes it, or if the
-/// kind is not Kubernetes' own.
+/// Checks an object: all of one of Kubernetes' own kinds, the metadata of another one. `None` if the
+/// API server takes it.
 pub fn check<T: TreeValue>(id: &ObjectId, api_version: &str, object: &T) -> Option<Box<Refusal>> {
     let root = Field::root(object);
     let mut unknown = None;
-    let known = schema::check(api_version, &id.kind, &root, &mut unknown)?;
+    let types = schema::check(api_version, &id.kind, &root, &mut unknown)
+        .unwrap_or_else(|| schema::check_metadata(&root, &mut unknown));
 
-    let checked = known
+    let checked = types
         .and_then(|()| meta::check(id, &root))
         .and_then(|()| check_kind(id, &root));
     checked.err().or(unknown)

@@ -10,6 +10,9 @@ use crate::document::{TreeValue, View};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+/// The name of the type of an object's metadata.
+const METADATA: &str = "meta.v1.ObjectMeta";
+
 /// The type of a field.
 enum Type {
     Text,
@@ -109,6 +112,14 @@ pub(super) fn check<T: TreeValue>(
     let name = SCHEMA.kinds.get(&(api_version, kind))?;
     let fields = SCHEMA.types.get(name)?;
     Some(check_fields(root, fields, unknown))
+}
+
+/// Checks the types of the metadata of an object of any kind.
+pub(super) fn check_metadata<T: TreeValue>(
+    root: &Field<'_, T>,
+    unknown: &mut Option<Box<Refusal>>,
+) -> Checked {
+    check_value(&root.child("metadata"), &Type::Object(METADATA), unknown)
 }
 
 fn check_fields<T: TreeValue>(
