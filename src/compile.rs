@@ -105,6 +105,8 @@ pub fn resolve(
     findings.extend(missing_fleet(sources, files, &shared.specs, &findings));
 
     let (docs, skipped) = (loaded.specs.tenants, loaded.specs.skipped);
+    let is_shared = |file| home.is_shared_path(&sources.get(file).path);
+    spec::blame_files(&docs, &is_shared, &mut findings);
     let mut tenancy = Tenancy::default();
     if sound_fleet(&shared.specs, &findings).is_some() {
         if let Some(resolve_context) = &resolve_context {
@@ -449,8 +451,8 @@ fn render_and_place<T: ObjectForm>(
 
     retain_tenants(&mut bundles, |tenant| standings.is_rendered(tenant));
 
-    // A file that cannot be read may be that of a tenant which seems to be gone.
-    let (removable, postponed) = match has_faulty_file(findings) {
+    // A new file that cannot be read may be that of a tenant which seems to be gone.
+    let (removable, postponed) = match has_new_faulty_file(findings, sources, &resolved.lock) {
         false => (&options.removable[..], &[][..]),
         true => (&[][..], &options.removable[..]),
     };
@@ -472,12 +474,17 @@ fn render_and_place<T: ObjectForm>(
     place(&request, bundles, compiled)
 }
 
-/// Whether a file has an error that is not known to be of one tenant alone.
-fn has_faulty_file(findings: &[Diagnostic]) -> bool {
+/// Whether a file from which no tenant was rendered yet has an error that is not known to be of one
+/// tenant alone.
+fn has_new_faulty_file(findings: &[Diagnostic], sources: &SourceMap, lock: &Lock) -> bool {
+    let known: BTreeSet<&str> = lock.tenants().into_values().collect();
     let mut errors = findings
         .iter()
         .filter(|finding| finding.level == Level::Error);
-    errors.any(|finding| matches!(finding.scope, Scope::File(_)))
+    errors.any(|finding| match finding.scope {
+        Scope::File(file) => !known.contains(&*sources.get(file).path),
+        _ => false,
+    })
 }
 
 /// The waivers that no tenant without an error uses, once the tenants' manifests are checked.

@@ -2,8 +2,9 @@
 //! obeys characters that nobody sees.
 
 use std::fmt::Write;
-use unicode_security::MixedScript;
-use unicode_security::skeleton;
+use unicode_normalization::{UnicodeNormalization, is_nfkc};
+use unicode_script::{Script, UnicodeScript};
+use unicode_security::{GeneralSecurityProfile, MixedScript, skeleton};
 
 /// A text that moves no terminal's cursor, turns no reading direction, begins no line, and gives a CI
 /// no command. Each character that would is replaced by U+FFFD.
@@ -69,7 +70,7 @@ pub fn plain_json(text: String) -> String {
 /// like.
 ///
 /// Source: Unicode Technical Standard 39, "Unicode Security Mechanisms": skeletons of confusable
-/// strings, and mixed scripts.
+/// strings, mixed scripts, and the letters of identifiers.
 pub fn disguise(name: &str) -> Option<String> {
     if name.trim() != name {
         return Some("it begins or ends with white space".into());
@@ -77,16 +78,34 @@ pub fn disguise(name: &str) -> Option<String> {
     let is_unseen = |c: &char| is_deceptive(*c) || (c.is_whitespace() && *c != ' ');
     if let Some(unseen) = name.chars().find(is_unseen) {
         return Some(format!(
-            "it holds U+{:04X}, which is not seen",
+            "it holds the invisible character U+{:04X}",
             u32::from(unseen)
         ));
     }
     if name.is_ascii() {
         return None;
     }
+    if !is_nfkc(name) {
+        let usual: String = name.nfkc().collect();
+        return Some(format!("its usual form in Unicode is `{usual}`"));
+    }
+    let is_unusual = |c: &char| c.is_alphabetic() && !c.identifier_allowed();
+    if let Some(unusual) = name.chars().find(is_unusual) {
+        return Some(format!(
+            "it holds U+{:04X}, a letter that no language of today writes names with",
+            u32::from(unusual)
+        ));
+    }
 
+    // Letters of the Latin script are what they look like: Kjær, Yıldız.
+    let is_latin = |c: char| {
+        matches!(
+            c.script(),
+            Script::Latin | Script::Common | Script::Inherited
+        )
+    };
     let skeleton: String = skeleton(name).collect();
-    if skeleton.is_ascii() {
+    if skeleton.is_ascii() && !name.chars().all(is_latin) {
         return Some(format!("it looks like `{skeleton}`, in other letters"));
     }
     (!name.is_single_script()).then(|| "it mixes letters of several scripts".into())

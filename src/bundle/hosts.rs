@@ -12,9 +12,9 @@ use crate::tenancy::{CLAIMED_TWICE, ClaimKey, Prior, Tenancy};
 use std::collections::BTreeSet;
 
 /// Owners of one host that are looked at: enough to tell who else has it.
-const MOST_OWNERS: usize = 4;
+const MOST_OWNERS: usize = 256;
 
-/// Who has a host.
+/// The owner of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Claimant<'a> {
     /// The tenant of this index.
@@ -23,7 +23,7 @@ enum Claimant<'a> {
     Held(&'a str),
 }
 
-/// What somebody has some hosts by.
+/// A claim on some hosts, by a spec or by an object.
 #[derive(Debug)]
 struct HostClaim<'a> {
     claimant: Claimant<'a>,
@@ -32,6 +32,13 @@ struct HostClaim<'a> {
     span: Option<Span>,
     /// The object that serves it; `None` for a claim of a spec.
     object: Option<ObjectId>,
+}
+
+impl HostClaim<'_> {
+    /// The host as a record keeps it; `None` for a regular expression and the like.
+    fn recorded(&self) -> Option<leaf::HostPattern> {
+        leaf::HostPattern::try_from(self.pattern.to_string()).ok()
+    }
 }
 
 /// Reports the hosts of verbatim objects that another tenant has, or that are names of the cluster
@@ -109,17 +116,17 @@ fn is_claim(named: &NamedHost<'_>) -> bool {
 }
 
 /// Why a host is a name of the cluster itself that the tenant may not serve; `None` for another one.
-/// In a mesh, the Services of the tenant's own namespaces are its own.
+/// The names of Services in the tenant's own namespaces are its own, as in the certificate of a
+/// webhook.
 fn of_the_cluster(named: &NamedHost<'_>, tenant: &Tenant) -> Option<&'static str> {
     let name: &str = match &named.pattern {
         HostPattern::Name(name) | HostPattern::Below { domain: name, .. } => name,
         HostPattern::Regex(_) | HostPattern::Rest => return None,
     };
-    let in_mesh = matches!(named.used, HostUse::Mesh { .. });
     let mut own = tenant.on.iter().flat_map(|on| &on.namespaces);
     let home = name.split('.').nth(1);
     let is_own = home.is_some_and(|home| own.any(|namespace| namespace.name == home));
-    (host::is_in_cluster(name) && !(in_mesh && is_own)).then_some("a name of the cluster's own DNS")
+    (host::is_in_cluster(name) && !is_own).then_some("a name of the cluster's own DNS")
 }
 
 fn in_cluster(
@@ -129,7 +136,7 @@ fn in_cluster(
     span: Span,
     reason: &str,
 ) -> Diagnostic {
-    let message = format!("`{id}` serves `{}`, {reason}", named.pattern);
+    let message = format!("`{id}` takes the host `{}`, {reason}", named.pattern);
     Diagnostic::new(&CLAIMED_TWICE, span, message)
         .fix("take a host name of the tenant's own")
         .tenant(&tenant.name.value)
@@ -191,7 +198,7 @@ fn report_conflicts<'a>(
             // What two tenants serve since before they were adopted is for the proof to say.
             let takes_from = |(other, (_, theirs)): (usize, &(Claimant<'_>, &HostClaim<'_>))| {
                 let is_stated = theirs.object.is_none() && claim.object.is_some();
-                other != at && (had_it[other] || is_stated)
+                other != at && (is_stated || (had_it[other] && claim.recorded().is_some()))
             };
             let victim = owners.iter().enumerate().position(takes_from);
             if let (false, Some(victim)) = (had_it[at], victim) {
@@ -209,9 +216,10 @@ fn report_conflicts<'a>(
 
 /// Whether the last run left a host to the tenant that claims it.
 fn has_it_already(prior: &Prior<'_>, claim: &HostClaim<'_>, tenant: &str) -> bool {
-    let written = claim.pattern.to_string();
-    let text = format!("host/{written}");
-    prior.holder(&ClaimKey::of(&text)) == Some(tenant)
+    let text = format!("host/{}", claim.pattern);
+    prior
+        .holders(&ClaimKey::of(&text))
+        .any(|holder| holder == tenant)
 }
 
 fn conflict(
@@ -226,7 +234,7 @@ fn conflict(
         false => format!(" by `{}`", theirs.pattern),
     };
     let message = match &claim.object {
-        Some(id) => format!("`{id}` serves the host `{host}`, which `{other}` has{by_pattern}"),
+        Some(id) => format!("`{id}` takes the host `{host}`, which `{other}` has{by_pattern}"),
         None => format!("the host `{host}` is served by `{other}` too{by_pattern}"),
     };
 
@@ -242,8 +250,7 @@ fn conflict(
 /// Adds a host that a verbatim object names to those that its tenant claims, so that the record of
 /// its file keeps it.
 fn add_claim(tenant: &mut Tenant, claim: &HostClaim<'_>) {
-    let written = claim.pattern.to_string();
-    let Ok(host) = leaf::HostPattern::try_from(written) else {
+    let Some(host) = claim.recorded() else {
         return;
     };
     if tenant.hosts.iter().all(|known| known.value != host) {

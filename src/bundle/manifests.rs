@@ -426,11 +426,14 @@ impl VerbatimObject<'_> {
 
     /// Refuses a binding to a role that loosens the floor, without a waiver.
     fn check_role(&self, permits: Option<&Permits>) -> Checked {
-        let role = self.value.pointer("/roleRef/name");
-        let role = role.and_then(|name| name.as_str()).unwrap_or_default();
-        if self.id.kind != "RoleBinding" {
+        let field = |name: &str| {
+            let value = self.value.pointer(&format!("/roleRef/{name}"));
+            value.and_then(|value| value.as_str()).unwrap_or_default()
+        };
+        if self.id.kind != "RoleBinding" || field("kind") != "ClusterRole" {
             return Ok(());
         }
+        let role = field("name");
         let Some(loosening) = tenancy::loosening(role) else {
             return Ok(());
         };
@@ -438,7 +441,7 @@ impl VerbatimObject<'_> {
             return Ok(());
         }
 
-        let message = format!("`{}`: {}", self.id, loosening.message);
+        let message = format!("`{}` has subjects {}", self.id, loosening.message);
         let fix = format!(
             "bind a lesser role, or write a Waiver of `{}` for {}",
             loosening.rule.id,

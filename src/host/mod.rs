@@ -113,6 +113,15 @@ pub fn named<'a, T: TreeValue>(id: &ObjectId, node: &'a T) -> Option<Vec<NamedHo
         _ if governs_every_host(id) => {
             vec![NamedHost::every(node.span()).used(HostUse::Governs)]
         }
+        // A name without a dot, or of the cluster's DNS, is that of a Service in the mesh.
+        ("flagger.app", kind) if fields::has_field("flagger.app", kind) => {
+            let mut all = fields::named("flagger.app", kind, node);
+            all.retain(|host| match &host.pattern {
+                HostPattern::Name(name) => name.contains('.') && !is_in_cluster(name),
+                _ => true,
+            });
+            all
+        }
         (group, kind) if fields::has_field(group, kind) => fields::named(group, kind, node),
         _ => return None,
     })

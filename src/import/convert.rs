@@ -87,7 +87,9 @@ impl Converted {
 
         let object = format!("{}/{}/{}", found.id.kind, found.id.namespace, found.id.name);
         let role = found.value["roleRef"]["name"].as_str().unwrap_or_default();
+        let is_cluster_role = found.value["roleRef"]["kind"] == "ClusterRole";
         if found.id.kind == "RoleBinding"
+            && is_cluster_role
             && let Some(loosening) = tenancy::loosening(role)
         {
             self.waive(loosening.rule, object.clone());

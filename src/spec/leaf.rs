@@ -712,7 +712,17 @@ mod tests {
             ("kubernetes-minor", &["1.34"], &["1.34.2", "v1.34", "1.034"]),
             (
                 "principal",
-                &["github:team", "ann@x", "Jürgen Müller", "команда", "開発"],
+                &[
+                    "github:team",
+                    "ann@x",
+                    "Jürgen Müller",
+                    "Kjær",
+                    "Yıldız",
+                    "Ops – EU",
+                    "Jean d’Arc",
+                    "команда",
+                    "開発",
+                ],
                 &[
                     "",
                     "system:masters",
@@ -723,6 +733,8 @@ mod tests {
                     "admins\u{a0}",
                     "ad\u{200b}mins",
                     "\u{430}dmins",
+                    "\u{ff41}dmins",
+                    "\u{251}dmins",
                     "b\u{43b}ue-t\u{435}am",
                 ],
             ),

@@ -45,7 +45,7 @@ impl FleetHome<'_> {
     }
 
     /// Whether a path of this repository is that of such a file.
-    fn is_shared_path(&self, path: &str) -> bool {
+    pub fn is_shared_path(&self, path: &str) -> bool {
         let is_below = |folder| check::lies_below(parent(self.fleet), folder, path);
         path == self.fleet || is_below("profiles") || is_below("waivers")
     }
@@ -86,8 +86,33 @@ pub fn load<T: Send>(
         }
     }
 
-    loaded.blame_files(&|source| home.is_shared_path(&sources.get(source).path));
     loaded
+}
+
+/// Makes the faults of a document that defines a tenant a second time, in another file, those of that
+/// file alone: anybody can write the name of another tenant, and must not hold it by that.
+pub fn blame_files(
+    docs: &[TenantDoc],
+    is_shared: &dyn Fn(SourceId) -> bool,
+    faults: &mut [Diagnostic],
+) {
+    let mut defined_in: BTreeMap<&str, Vec<SourceId>> = BTreeMap::new();
+    for doc in docs {
+        let files = defined_in.entry(&doc.name.value).or_default();
+        files.push(doc.name.span.source);
+    }
+
+    for fault in faults {
+        let Scope::Tenant(name) = &fault.scope else {
+            continue;
+        };
+        let file = fault.span.source;
+        let files = defined_in.get(name.as_str());
+        let is_second = files.is_some_and(|files| !files.contains(&file));
+        if is_second && !is_shared(file) {
+            fault.scope = Scope::File(file);
+        }
+    }
 }
 
 /// Reads the built-in profiles.
@@ -122,28 +147,6 @@ enum ReadDocument<T> {
 }
 
 impl<T> Loaded<T> {
-    /// Makes the faults of a document that defines a tenant a second time, in another file, those of
-    /// that file alone: anybody can write the name of another tenant, and must not hold it by that.
-    fn blame_files(&mut self, is_shared: &dyn Fn(SourceId) -> bool) {
-        let mut defined_in: BTreeMap<&str, Vec<SourceId>> = BTreeMap::new();
-        for doc in &self.specs.tenants {
-            let files = defined_in.entry(&doc.name.value).or_default();
-            files.push(doc.name.span.source);
-        }
-
-        for fault in &mut self.faults {
-            let Scope::Tenant(name) = &fault.scope else {
-                continue;
-            };
-            let file = fault.span.source;
-            let files = defined_in.get(name.as_str());
-            let is_second = files.is_some_and(|files| !files.contains(&file));
-            if is_second && !is_shared(file) {
-                fault.scope = Scope::File(file);
-            }
-        }
-    }
-
     fn add(&mut self, document: ReadDocument<T>) {
         let specs = &mut self.specs;
         match document {

@@ -22,7 +22,7 @@ pub use check::{
     CONTROL_CHARACTER, INVALID_VALUE, MISPLACED, MISSING_FIELD, NO_FLEET, NO_KIND, NULL, ONE_OF,
     UNKNOWN_FIELD, UNKNOWN_KIND, WRONG_TYPE, shorten,
 };
-pub use load::{FleetHome, Loaded, load, load_profiles, prepare};
+pub use load::{FleetHome, Loaded, blame_files, load, load_profiles, prepare};
 pub use schema_faults::check_schema;
 
 use crate::diagnostic::nearest;

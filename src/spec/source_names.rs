@@ -2,6 +2,7 @@
 //! them.
 
 use crate::kube::validation::names::is_lower_or_digit;
+use crate::plain::disguise;
 
 /// Whether a text is an address with a password in it.
 pub fn holds_password(text: &str) -> bool {
@@ -31,7 +32,7 @@ pub(super) fn address(text: &str, schemes: &[&str]) -> Result<(), String> {
         return Err("it names no host".into());
     }
     if host.starts_with(['-', '%']) || parsed.username().starts_with(['-', '%']) {
-        return Err("its host or user begins with `-`, as an option does".into());
+        return Err("its host or user begins with `-` or `%`, as an option of ssh can".into());
     }
     if parsed.password().is_some() {
         return Err("it holds a password; use auth.secretRef".into());
@@ -88,10 +89,10 @@ pub(super) fn git_ref(text: &str) -> Result<(), String> {
         || text.starts_with('-')
         || text == "HEAD";
 
-    match parts_fit && !is_refused {
-        true => Ok(()),
-        false => Err("Git takes no such name (git check-ref-format)".into()),
+    if !parts_fit || is_refused {
+        return Err("Git refuses a branch or tag of this name (git check-ref-format)".into());
     }
+    disguise(text).map_or(Ok(()), Err)
 }
 
 /// The whole hash of a commit.
@@ -99,7 +100,7 @@ pub(super) fn git_commit(text: &str) -> Result<(), String> {
     let is_hash = |length: usize| text.len() == length && text.bytes().all(is_hex);
     match is_hash(40) || is_hash(64) {
         true => Ok(()),
-        false => Err("write all 40 hexadecimal digits, in lower case".into()),
+        false => Err("write all 40 or 64 hexadecimal digits, in lower case".into()),
     }
 }
 

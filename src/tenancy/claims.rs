@@ -12,6 +12,11 @@ use std::collections::{BTreeSet, HashMap};
 rule! {
     /// Two tenants claim one namespace, host or UUID.
     ///
+    /// ## What it finds
+    /// Hosts of `allow.ingressHosts` and of verbatim objects: Ingresses, routes, Gateways, certificates,
+    /// DNS records. A wildcard of a spec holds every name below it; one of an object holds what its API
+    /// says. Names of the cluster's own DNS belong to the namespaces that they name.
+    ///
     /// ## Why it matters
     /// Each would hold the other's keys. A host claimed twice sends one tenant's traffic, and its
     /// cookies, to the other.

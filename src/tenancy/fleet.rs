@@ -80,7 +80,8 @@ fn refused_version(fleet: &FleetDoc, context: &Context) -> Option<Diagnostic> {
     Some(finding)
 }
 
-/// Reports each range of a cluster that meets a range which no pod, Service or node can have.
+/// Reports each range of a cluster that no pod, Service or node can have. A range may hold the address
+/// of a cloud's metadata service, as the shared address space does (100.64.0.0/10).
 ///
 /// A declared range is left out of the networks that tenants may reach, and counts as the cluster's
 /// own in the proof.
@@ -101,19 +102,23 @@ fn check_ranges(cluster: &ClusterSpec, out: &mut Vec<Diagnostic>) {
             continue;
         };
         let message = format!(
-            "the {field} of `{}` name {}, which meets {reserved}: link-local addresses, or the \
-             metadata service of a cloud",
+            "the cluster `{}` names {} among its {field}, and {reserved} is link-local or the metadata \
+             service of a cloud",
             cluster.name.value, cidr.value
         );
         out.push(fault(cidr.span, message).fix("name the cluster's own range"));
     }
 }
 
-/// The range that no cluster can have for itself and that a network meets.
+/// The range that no cluster can have for itself: one that holds a network, or a link-local one that
+/// lies within it.
 fn reserved_range(cidr: &Cidr) -> Option<IpNet> {
     let net: IpNet = cidr.parse().ok()?;
     let mut reserved = super::network::reserved_networks().into_iter();
-    reserved.find(|range| range.contains(&net) || net.contains(range))
+    reserved.find(|range| {
+        let is_address = range.prefix_len() == range.max_prefix_len();
+        range.contains(&net) || (!is_address && net.contains(range))
+    })
 }
 
 fn check_endpoints(cluster: &ClusterSpec, out: &mut Vec<Diagnostic>) {

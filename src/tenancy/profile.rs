@@ -369,11 +369,8 @@ pub fn check_cluster(profile: &Profile, cluster: &str, span: Span, out: &mut Vec
         if !bound.iter().any(|allowed| allowed.as_str() == cluster) {
             let ceiling = bound.first().map_or(span, |first| first.span);
             let message = format!("the cluster {cluster} is not among the ceiling's");
-            out.push(
-                Diagnostic::new(&CEILING, span, message)
-                    .related(ceiling, "the ceiling")
-                    .fix("choose clusters of the ceiling, or take another profile"),
-            );
+            let fix = "choose clusters of the ceiling, or take another profile";
+            out.push(over_ceiling(span, ceiling, message).fix(fix));
         }
     }
 }

@@ -108,7 +108,15 @@ pub fn loosening(cluster_role: &str) -> Option<RoleLoosening> {
     if cluster_role == "cluster-admin" {
         return Some(RoleLoosening {
             rule: &CLUSTER_ADMIN,
-            message: "bound to cluster-admin: it can remove its own floor".into(),
+            message: "bound to cluster-admin, which can remove the floor".into(),
+            fix: "give the role `owner`",
+        });
+    }
+
+    if cluster_role.starts_with("system:") {
+        return Some(RoleLoosening {
+            rule: &FLOOR_WRITING_ROLE,
+            message: format!("bound to {cluster_role}, a role of Kubernetes' own components"),
             fix: "give the role `owner`",
         });
     }
@@ -118,7 +126,7 @@ pub fn loosening(cluster_role: &str) -> Option<RoleLoosening> {
         .then(|| RoleLoosening {
             rule: &FLOOR_WRITING_ROLE,
             message: format!(
-                "bound to {cluster_role}, which writes NetworkPolicies: it can open its own floor"
+                "bound to {cluster_role}, which writes NetworkPolicies and can open the floor"
             ),
             fix: "give the role `owner`",
         })

@@ -421,3 +421,20 @@ fn an_edge_that_one_side_closes_is_closed_and_holds_neither() {
         assert!(!file("b").contains("metadata.name: a\n"), "{what}");
     }
 }
+
+/// A tenant may stand in the file of the fleet, which is read apart.
+#[test]
+fn a_stray_document_does_not_stop_a_tenant_in_the_file_of_the_fleet() {
+    let fleet = format!("{FLEET}---\n{}", tenant("shop", ""));
+    let stray =
+        "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nmetadata: {name: shop}\nspec: {foo: 1}\n";
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", &fleet),
+        (
+            "tenants/eve.yaml",
+            &format!("{}---\n{stray}", tenant("eve", "")),
+        ),
+    ]);
+    let ran = sandbox.run(&["check"]).code(1);
+    assert!(!ran.all().contains("held: shop"), "{}", ran.all());
+}

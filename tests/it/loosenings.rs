@@ -173,7 +173,7 @@ fn a_role_that_leaves_the_floor_alone_takes_no_waiver() {
 
 #[test]
 fn a_verbatim_binding_to_such_a_role_takes_the_same_waiver() {
-    for role in ["admin", "edit", "cluster-admin"] {
+    for role in ["admin", "edit", "cluster-admin", "system:aggregate-to-edit"] {
         let binding = format!(
             "apiVersion: rbac.authorization.k8s.io/v1\n\
              kind: RoleBinding\n\
@@ -307,7 +307,13 @@ fn a_large_network_leaves_out_the_images_of_what_it_leaves_out() {
 #[test]
 fn a_range_of_the_cluster_may_not_meet_a_metadata_service() {
     for field in ["podCIDRs", "serviceCIDRs", "nodeCIDRs", "apiServer"] {
-        for cidr in ["169.254.169.254/32", "168.0.0.0/8", "fe80::/64", "::/0"] {
+        for cidr in [
+            "169.254.169.254/32",
+            "169.0.0.0/8",
+            "168.63.129.16/32",
+            "fe80::/64",
+            "::/0",
+        ] {
             let fleet = format!("{FLEET}      {field}: ['{cidr}']\n");
             let sandbox = Sandbox::with(&[
                 ("tenants/fleet.yaml", &fleet),
@@ -333,6 +339,29 @@ fn a_platform_endpoint_may_be_the_pod_identity_agent() {
     sandbox.run(&["render"]).code(0);
     let rendered = sandbox.read("rendered/prod/tenants/a/a.yaml");
     assert!(rendered.contains("169.254.170.23/32"), "{rendered}");
+}
+
+/// 100.64.0.0/10 is the usual range of pods on some clouds, and holds an address of another cloud.
+#[test]
+fn a_range_of_the_cluster_may_hold_the_address_of_a_cloud() {
+    let fleet = format!("{FLEET}      podCIDRs: [100.64.0.0/10]\n");
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", &fleet),
+        ("tenants/a.yaml", &tenant("a", "")),
+    ]);
+    sandbox.run(&["check"]).code(0);
+}
+
+#[test]
+fn all_of_ipv4_takes_a_waiver_in_each_spelling() {
+    for cidr in ["0.0.0.0/0", "64:ff9b::/96", "2002::/16", "64:ff9b::/64"] {
+        let output = egress_to(cidr);
+        assert!(output.contains("network/egress-any"), "{cidr}: {output}");
+    }
+    for cidr in ["64:ff9b:1::/48", "64:ff9b:1:a::/64"] {
+        let output = egress_to(cidr);
+        assert!(output.contains("network/cluster-range"), "{cidr}: {output}");
+    }
 }
 
 /// Without this, every tenant could take every offer: it writes its own `metadata.labels`.
@@ -371,7 +400,6 @@ fn an_offer_is_taken_by_labels_of_the_platform_alone() {
         format!("{FLEET}  tenantMetadata: {{labels: [tier]}}\n"),
     );
     let ran = sandbox.run(&["check"]).code(1);
-    let says =
-        "warning[network/unselectable-label]: the fleet gives no tenant the label `tier: core`";
+    let says = "warning[network/unselectable-label]: the fleet gives no tenant `tier: core`";
     assert!(ran.all().contains(says), "{}", ran.all());
 }

@@ -129,6 +129,64 @@ fn a_newcomer_cannot_take_a_host_that_only_an_object_serves() {
     assert!(ran.all().contains("held: evil\n"), "{}", ran.all());
 }
 
+/// Kept from run to run: a host that two tenants had already, and one of a form that no record keeps.
+#[test]
+fn what_was_there_before_adoption_stays_for_the_proof() {
+    let sandbox = fleet("a.example", &object("Ingress", "evil", "www.own.example"));
+    sandbox.write(
+        "tenants/b.yaml",
+        tenant("b", "  manifests: [../m/b.yaml]\n"),
+    );
+    sandbox.write("m/b.yaml", object("Ingress", "b", "www.own.example"));
+    sandbox.run(&["render"]).code(0);
+    sandbox.run(&["check"]).code(0);
+
+    sandbox.write(
+        "tenants/c.yaml",
+        tenant("c", "  manifests: [../m/c.yaml]\n"),
+    );
+    sandbox.write("m/c.yaml", object("Ingress", "c", "www.own.example"));
+    let ran = sandbox.run(&["check"]).code(1);
+    assert!(ran.all().contains("held: c\n"), "{}", ran.all());
+}
+
+#[test]
+fn a_wildcard_holds_what_its_own_api_says() {
+    let claim = "a.b.own.example";
+    let one_label = object("Ingress", "evil", "*.own.example");
+    fleet(claim, &one_label).run(&["check"]).code(0);
+
+    let several = object("HTTPRoute", "evil", "*.own.example");
+    let ran = fleet(claim, &several).run(&["check"]).code(1);
+    assert!(ran.all().contains("held: evil\n"), "{}", ran.all());
+}
+
+#[test]
+fn a_certificate_may_name_a_service_of_its_own_namespace() {
+    let certificate = |name: &str| {
+        format!(
+            "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {{name: x, namespace: evil}}\n\
+             spec: {{secretName: x, issuerRef: {{kind: ClusterIssuer, name: ca}}, dnsNames: [{name}]}}\n"
+        )
+    };
+    for (name, code) in [
+        ("hook.evil.svc", 0),
+        ("hook.evil.svc.cluster.local", 0),
+        ("hook.a.svc", 1),
+        ("kubernetes.default.svc", 1),
+    ] {
+        let sandbox = fleet("a.example", &certificate(name));
+        let text = sandbox.read("tenants/fleet.yaml");
+        let text = text.replace(
+            "tenantKinds: [",
+            "tenantKinds: [cert-manager.io/Certificate, ",
+        );
+        sandbox.write("tenants/fleet.yaml", text);
+        let ran = sandbox.run(&["check"]);
+        assert_eq!(ran.code, code, "{name}: {}", ran.all());
+    }
+}
+
 #[test]
 fn names_of_the_cluster_are_nobodys_hosts() {
     for kind in KINDS {

@@ -156,7 +156,7 @@ pub struct TenantSpec {
     /// Renders: the objects of the files, in the tenant's files.
     /// Rules: `bundle/manifest`, `bundle/manifest-not-allowed`, `bundle/manifest-floor`,
     /// `bundle/duplicate-object`, `bundle/kind-not-declared`, `api/cluster-admin`,
-    /// `api/floor-writing-role`.
+    /// `api/floor-writing-role`, `tenancy/claimed-twice`.
     #[schemars(length(max = 256))]
     pub manifests: Option<Vec<Spanned<FilePath>>>,
     /// Objects that must be among the rendered objects of each of the tenant's clusters.

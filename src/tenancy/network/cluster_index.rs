@@ -5,9 +5,12 @@ use super::peers::{dns_policy, endpoint_peers};
 use super::ranges::cluster_ranges;
 use crate::netpol::{Peer, Policy};
 use crate::spec::fleet::{ClusterSpec, Endpoint, FleetSpec};
+use crate::spec::tenant::LabelSelector;
+use crate::tenancy::fleet::platform_labels;
 use crate::tenancy::model::Tenant;
+use crate::value::Text;
 use ipnet::IpNet;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The tenants of a fleet by name, and the facts of one cluster that all policies there share.
@@ -26,8 +29,8 @@ pub(super) struct ClusterIndex<'a> {
     by_name: HashMap<&'a str, &'a Tenant>,
     /// The consumers' ends, by the name of the tenant that they ask for.
     consumers: HashMap<&'a str, Vec<EdgeEnd<'a>>>,
-    /// The labels that the platform gives to some tenant.
-    platform_labels: BTreeSet<(&'a str, &'a str)>,
+    /// The labels that the platform gives tenants, each set once.
+    given_labels: BTreeSet<BTreeMap<Text, Text>>,
 }
 
 impl<'a> ClusterIndex<'a> {
@@ -64,13 +67,20 @@ impl<'a> ClusterIndex<'a> {
                 .collect(),
             by_name,
             consumers,
-            platform_labels: platform_labels(fleet),
+            given_labels: given_labels(fleet),
         }
     }
 
-    /// Whether the platform gives a label with this value to any tenant.
-    pub fn is_given(&self, key: &str, value: &str) -> bool {
-        self.platform_labels.contains(&(key, value))
+    /// Whether the platform gives all labels of a selector to a tenant.
+    pub fn is_given(&self, selector: &LabelSelector) -> bool {
+        let wanted = &selector.match_labels;
+        self.given_labels.iter().any(|given| {
+            let mut wanted = wanted.into_iter();
+            wanted.all(|(key, value)| {
+                let label = given.get(key.as_str());
+                label.is_some_and(|label| label == value.as_str())
+            })
+        })
     }
 
     /// The tenant of a name, if its edges are known in this run.
@@ -98,11 +108,10 @@ impl<'a> ClusterIndex<'a> {
     }
 }
 
-fn platform_labels(fleet: &FleetSpec) -> BTreeSet<(&str, &str)> {
-    let given = fleet.tenant_labels.iter().flatten();
-    given
-        .flat_map(|given| &given.labels)
-        .map(|(key, value)| (key.as_str(), value.as_str()))
+fn given_labels(fleet: &FleetSpec) -> BTreeSet<BTreeMap<Text, Text>> {
+    let by_tenant = platform_labels(fleet).into_values();
+    by_tenant
+        .map(|labels| labels.into_iter().collect())
         .collect()
 }
 

@@ -117,6 +117,13 @@ fn report_one_sided(
         }
     };
 
-    let closed = format!("`{provider_name}` does not let `{consumer}` in, which asks for it");
+    let closed = match other_ports {
+        Some(_) => format!(
+            "`{provider_name}` lets `{consumer}` in on other ports than those that `{consumer}` asks for"
+        ),
+        None => {
+            format!("`{provider_name}` does not let `{consumer}` in, and `{consumer}` asks for it")
+        }
+    };
     builder.report_dropped(finding, provider, closed);
 }

@@ -95,7 +95,8 @@ fn report_one_sided(
     let finding = Diagnostic::new(&ONE_SIDED, peer.span, message)
         .related(consumer.name.span, format!("the tenant {consumer_name}"))
         .fix(fix);
-    let closed = format!("`{consumer_name}` does not ask for `{provider}`, which lets it in");
+    let closed =
+        format!("`{consumer_name}` does not ask for `{provider}`, and `{provider}` lets it in");
     builder.report_dropped(finding, consumer, closed);
 }
 
@@ -122,18 +123,17 @@ fn report_unselectable_labels(builder: &mut PolicyBuilder<'_, '_>, offer: &Provi
     let Some(selector) = &offer.to.tenant_selector else {
         return;
     };
-    let labels = selector.match_labels.into_iter();
-    let missing = labels.filter(|(key, value)| !builder.index.is_given(key, value));
-    let missing: Vec<String> = missing
-        .map(|(key, value)| format!("{key}: {value}"))
-        .collect();
-    if missing.is_empty() {
+    if builder.index.is_given(selector) {
         return;
     }
 
+    let labels = selector.match_labels.into_iter();
+    let labels: Vec<String> = labels
+        .map(|(key, value)| format!("`{key}: {value}`"))
+        .collect();
     let message = format!(
-        "the fleet gives no tenant the label `{}`: nobody is offered the port",
-        missing.join("`, `")
+        "the fleet gives no tenant {}: the port is offered to no tenant",
+        labels.join(" and ")
     );
     builder.report(
         Diagnostic::new(&UNSELECTABLE_LABEL, selector.span, message)

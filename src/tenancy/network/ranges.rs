@@ -5,8 +5,8 @@ use crate::document::Spanned;
 use crate::source::Span;
 use crate::spec::fleet::ClusterSpec;
 use crate::spec::tenant::PeerSpec;
-use ipnet::IpNet;
-use std::net::Ipv6Addr;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 rule! {
     /// Egress to every address: a network larger than a /8 (IPv6: /16).
@@ -52,12 +52,13 @@ rule! {
 static METADATA: [&str; 2] = ["169.254.169.254/32", "fd00:ec2::254/128"];
 
 /// Networks that no pod, Service or node has, and that a declared network always leaves out: the
-/// link-local ranges, and the addresses beyond them at which clouds answer with credentials.
+/// link-local ranges, the addresses beyond them at which clouds answer with credentials, and the
+/// NAT64 prefix whose form each network chooses itself (RFC 8215).
 ///
 /// Sources: RFC 3927 and RFC 4291 (link-local); docs.aws.amazon.com, "Use IMDS" and "EKS Pod
 /// Identity agent"; learn.microsoft.com, "What is IP address 168.63.129.16"; alibabacloud.com,
 /// "Instance metadata"; cloud.google.com/compute/docs/metadata; docs.oracle.com, "Instance metadata".
-static RESERVED: [&str; 8] = [
+static RESERVED: [&str; 9] = [
     "169.254.0.0/16",
     "fe80::/10",
     "168.63.129.16/32",
@@ -66,6 +67,7 @@ static RESERVED: [&str; 8] = [
     "fd00:ec2::23/128",
     "fd20:ce::254/128",
     "fd00:c1::a9fe:a9fe/128",
+    "64:ff9b:1::/48",
 ];
 
 /// The IPv6 networks in which every IPv4 address has an image: NAT64, 6to4 and IPv4-compatible
@@ -104,6 +106,22 @@ pub(super) fn cluster_ranges(cluster: &ClusterSpec) -> Vec<IpNet> {
 pub fn reserved_networks() -> Vec<IpNet> {
     let parsed = RESERVED.iter().filter_map(|cidr| cidr.parse().ok());
     parsed.collect()
+}
+
+/// The IPv4 network that an IPv6 network is the image of: every address, if it holds all images.
+fn translated(net: Ipv6Net) -> Option<Ipv4Net> {
+    IMAGES.iter().find_map(|(prefix, start)| {
+        let all = Ipv6Net::new(*prefix, *start as u8).ok()?;
+        if net.contains(&all) {
+            return Ipv4Net::new(Ipv4Addr::UNSPECIFIED, 0).ok();
+        }
+        if !all.contains(&net) {
+            return None;
+        }
+        let address = (u128::from(net.network()) >> (96 - start)) as u32;
+        let length = (net.prefix_len() - all.prefix_len()).min(32);
+        Some(Ipv4Net::new(address.into(), length).ok()?.trunc())
+    })
 }
 
 /// The IPv6 networks from which a translator reaches an IPv4 network.
@@ -165,11 +183,14 @@ pub(super) fn excluded(net: IpNet, cluster_ranges: &[IpNet]) -> Vec<IpNet> {
 }
 
 /// Whether a network is too large to belong to anyone. Two halves of all addresses count as every
-/// address.
+/// address, and an image of an IPv4 network as that network.
 pub(super) fn is_everywhere(cidr: &str) -> bool {
     match cidr.parse::<IpNet>() {
         Ok(IpNet::V4(net)) => net.prefix_len() < 8,
-        Ok(IpNet::V6(net)) => net.prefix_len() < 16,
+        Ok(IpNet::V6(net)) => {
+            let translated = translated(net);
+            net.prefix_len() < 16 || translated.is_some_and(|net| net.prefix_len() < 8)
+        }
         Err(_) => false,
     }
 }
@@ -178,10 +199,14 @@ pub(super) fn is_everywhere(cidr: &str) -> bool {
 pub(super) fn everywhere_together(peers: &[Spanned<PeerSpec>]) -> Option<&Spanned<PeerSpec>> {
     let (mut v4, mut v6) = (0u128, 0u128);
 
-    for net in peers
+    let nets = peers
         .iter()
-        .filter_map(|peer| peer.cidr.as_ref()?.parse::<IpNet>().ok())
-    {
+        .filter_map(|peer| peer.cidr.as_ref()?.parse::<IpNet>().ok());
+    let meant = nets.map(|net| match net {
+        IpNet::V6(v6) => translated(v6).map_or(net, IpNet::V4),
+        IpNet::V4(_) => net,
+    });
+    for net in meant {
         match net {
             IpNet::V4(net) if net.prefix_len() >= 8 => v4 += 1 << (32 - net.prefix_len()),
             IpNet::V6(net) if net.prefix_len() >= 16 => v6 += 1 << (128 - net.prefix_len()),
@@ -262,5 +287,17 @@ mod tests {
         assert!(is_everywhere("2000::/3"));
         assert!(!is_everywhere("10.0.0.0/8"));
         assert!(!is_everywhere("2001::/16"));
+        for image in [
+            "64:ff9b::/96",
+            "64:ff9b::/95",
+            "2002::/16",
+            "2002:8000::/17",
+            "::/96",
+        ] {
+            assert!(is_everywhere(image), "{image}");
+        }
+        for image in ["64:ff9b::a00:0/104", "2002:a00::/24", "2001:db8::/32"] {
+            assert!(!is_everywhere(image), "{image}");
+        }
     }
 }
