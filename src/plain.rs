@@ -1,22 +1,88 @@
 //! Texts that show what they hold. Names come from manifests of anybody, and a terminal or a browser
 //! obeys characters that nobody sees.
 
+use std::borrow::Cow;
 use std::fmt::Write;
+use std::ops::Range;
 use unicode_normalization::{UnicodeNormalization, is_nfkc};
 use unicode_script::{Script, UnicodeScript};
 use unicode_security::{GeneralSecurityProfile, MixedScript, skeleton};
 
 /// A text that moves no terminal's cursor, turns no reading direction, begins no line, and gives a CI
-/// no command. Each character that would is replaced by U+FFFD.
+/// no command: each character that would is replaced by U+FFFD. No credential is in it.
 pub fn plain(text: &str) -> String {
-    characters(text)
+    characters(&without_credentials(text))
         .map(|(c, is_plain)| if is_plain { c } else { '\u{fffd}' })
         .collect()
 }
 
 /// Whether [`plain`] leaves a text as it is.
 pub fn is_plain(text: &str) -> bool {
-    characters(text).all(|(_, is_plain)| is_plain)
+    !shows_credential(text) && characters(text).all(|(_, is_plain)| is_plain)
+}
+
+/// What stands in an address where its user and password stood.
+const NO_CREDENTIAL: &str = "(not shown)";
+
+/// A text without what gives access by itself: the user and the password of an address, the value
+/// after `Bearer`, a JSON Web Token, a value that SOPS encrypted.
+pub fn without_credentials(text: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut copied = 0;
+    while let Some(hidden) = credential(text, copied) {
+        out.push_str(&text[copied..hidden.start]);
+        out.push_str(NO_CREDENTIAL);
+        copied = hidden.end;
+    }
+    match copied {
+        0 => Cow::Borrowed(text),
+        _ => Cow::Owned(out + &text[copied..]),
+    }
+}
+
+/// Whether [`without_credentials`] leaves something of a text out.
+pub fn shows_credential(text: &str) -> bool {
+    credential(text, 0).is_some()
+}
+
+/// The place of the first credential from a byte on that is not left out already.
+fn credential(text: &str, from: usize) -> Option<Range<usize>> {
+    let is_end = |c: char| c.is_whitespace() || "\"'`<>()[]{},\\".contains(c);
+    let end_of = |start: usize| {
+        text[start..]
+            .find(is_end)
+            .map_or(text.len(), |at| start + at)
+    };
+    let all = |mark: &'static str| {
+        let found = text[from..].match_indices(mark);
+        found.map(move |(at, _)| from + at + mark.len())
+    };
+
+    let users = all("://").filter_map(|start| {
+        let end = end_of(start);
+        let host = text[start..end]
+            .find(['/', '?', '#'])
+            .map_or(end, |at| start + at);
+        let at = text[start..host].rfind('@')?;
+        Some(start..start + at)
+    });
+    let tokens = all("Bearer ").map(|start| start..end_of(start));
+    let web_tokens = all("eyJ").filter_map(|start| {
+        let range = start - 3..end_of(start);
+        (text[range.clone()].matches('.').count() == 2).then_some(range)
+    });
+    let sops = all("ENC[").map(|start| {
+        let end = text[start..].find(']');
+        start..end.map_or(text.len(), |at| start + at)
+    });
+
+    let first = [
+        users.filter(|range| !range.is_empty()).next(),
+        tokens.filter(|range| !range.is_empty()).next(),
+        web_tokens.filter(|range| !range.is_empty()).next(),
+        sops.filter(|range| !range.is_empty()).next(),
+    ];
+    first.into_iter().flatten().min_by_key(|range| range.start)
 }
 
 /// The characters of a text, each with whether it stands for itself alone. That depends on the
@@ -45,8 +111,12 @@ pub fn characters(text: &str) -> impl Iterator<Item = (char, bool)> {
 }
 
 /// A text in JSON in which each character of a string that does not stand for itself is an escape:
-/// the value is the same.
+/// the value is the same, but for credentials.
 pub fn plain_json(text: String) -> String {
+    let text = match without_credentials(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(shown) => shown,
+    };
     let is_kept = |(c, is_plain): (char, bool)| is_plain || c == '\n';
     if characters(&text).all(is_kept) {
         return text;

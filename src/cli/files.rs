@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 use tenantry::source::{MAX_BYTES, MAX_MANIFEST_BYTES};
 use walkdir::WalkDir;
@@ -19,7 +19,7 @@ pub enum FileContent {
     TooLarge(u64),
     /// Why it cannot be read.
     Unreadable(String),
-    /// It, or a link on the way to it, is outside the repository.
+    /// It, or a link on the way to it, is outside the repository, or leads to what is no manifest.
     Outside {
         /// Where it leads.
         target: PathBuf,
@@ -101,8 +101,22 @@ impl DiskStore {
         path.replace(std::path::MAIN_SEPARATOR, "/")
     }
 
+    /// Whether a path, with its links followed, is below the root and not Git's own.
     fn is_inside(&self, path: &Path) -> std::io::Result<bool> {
-        Ok(path.canonicalize()?.starts_with(&self.canonical))
+        let target = path.canonicalize()?;
+        let Ok(below) = target.strip_prefix(&self.canonical) else {
+            return Ok(false);
+        };
+        let is_git = |part: Component<'_>| part.as_os_str().eq_ignore_ascii_case(".git");
+        Ok(!below.components().any(is_git))
+    }
+
+    /// Whether a link leads to a file that could stand there itself: a manifest below the root.
+    fn leads_to_manifest(&self, path: &Path) -> std::io::Result<bool> {
+        let target = path.canonicalize()?;
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let is_manifest = is_yaml(&name) || name.ends_with(".json") || name == "Kustomization";
+        Ok((is_manifest || target.is_dir()) && self.is_inside(path)?)
     }
 
     fn folder_is_inside(&self, file: &Path) -> std::io::Result<bool> {
@@ -209,7 +223,7 @@ impl Store for DiskStore {
         };
 
         let inside = if meta.is_symlink() {
-            self.is_inside(&full)
+            self.leads_to_manifest(&full)
         } else {
             self.folder_is_inside(&full)
         };

@@ -9,6 +9,7 @@ mod de;
 mod emit;
 mod parse;
 mod portable;
+pub mod quoting;
 mod repr;
 mod scalar;
 

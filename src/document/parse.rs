@@ -1,7 +1,7 @@
 //! granit's events → [`Document`]s.
 
 use super::portable::{self, Portability};
-use super::{Document, Entry, Node, NodeValue, scalar};
+use super::{Document, Entry, Node, NodeValue, quoting, scalar};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::source::{Source, SourceId, Span};
 use crate::value::Text;
@@ -130,6 +130,8 @@ struct Builder<'s> {
     bytes: usize,
     /// What other readers make of the text; looked at in a manifest for the cluster alone.
     portability: Portability<'s>,
+    /// Whether the text may be quoted though it cannot be read, once that was asked.
+    may_quote: Option<bool>,
 }
 
 /// The fault that ends the reading of a file.
@@ -150,6 +152,7 @@ impl<'s> Builder<'s> {
             nodes: 0,
             bytes: 0,
             portability: Portability::new(id, &source.text),
+            may_quote: None,
         }
     }
 
@@ -410,7 +413,8 @@ impl<'s> Builder<'s> {
         let ambiguous = scalar::ambiguity(text);
         if self.strict {
             if let Some(kind) = ambiguous {
-                self.faults.push(self.ambiguous(text, kind, span));
+                let fault = self.ambiguous(text, kind, span);
+                self.faults.push(fault);
                 return NodeValue::String(text.into());
             }
         } else if ambiguous == Some("a boolean") {
@@ -428,7 +432,8 @@ impl<'s> Builder<'s> {
             return value;
         }
         if self.strict {
-            let message = format!("`{text}` is a number that no integer or float holds");
+            let shown = self.shown(text);
+            let message = format!("{shown} is a number that no integer or float holds");
             let fault = self
                 .fault(&UNSUPPORTED, span, message)
                 .fix("quote it if it is a text");
@@ -441,16 +446,38 @@ impl<'s> Builder<'s> {
         NodeValue::String(text.into())
     }
 
-    fn ambiguous(&self, text: &str, kind: &str, span: Span) -> Diagnostic {
+    fn ambiguous(&mut self, text: &str, kind: &str, span: Span) -> Diagnostic {
         let booleans = if kind == "a boolean" {
             ", or write true or false"
         } else {
             ""
         };
-        let message = format!("`{text}` is {kind} to YAML 1.1 readers such as kubectl's");
+        let shown = self.shown(text);
+        let message = format!("{shown} is {kind} to YAML 1.1 readers such as kubectl's");
+        let fix = match shown.starts_with('`') {
+            true => format!("write \"{text}\"{booleans}"),
+            false => format!("write it in quotes{booleans}"),
+        };
         self.fault(&AMBIGUOUS_SCALAR, span, message)
             .label("quote it")
-            .fix(format!("write \"{text}\"{booleans}"))
+            .fix(fix)
+    }
+
+    /// Whether the text may be quoted though it cannot be read.
+    fn may_quote(&mut self) -> bool {
+        let text = &self.source.text;
+        let of_text = || quoting::may_quote_unread(text);
+        *self.may_quote.get_or_insert_with(of_text)
+    }
+
+    /// A value as a message shows it: not at all where it may be a credential.
+    fn shown(&mut self, text: &str) -> String {
+        let waiting = self.open.last().and_then(|open| open.waiting.as_ref());
+        let is_credential = waiting.is_some_and(|(key, _)| quoting::names_credential(key));
+        match is_credential || !self.may_quote() {
+            true => "the value".to_owned(),
+            false => format!("`{text}`"),
+        }
     }
 
     fn count(&mut self, nodes: usize, bytes: usize, span: Span) -> Result<(), Stop> {
@@ -610,7 +637,12 @@ impl<'s> Builder<'s> {
                     let key = key_of(node, self.strict)?;
                     match parent.keys.entry(key.clone()) {
                         hash_map::Entry::Occupied(first) => {
-                            self.faults.push(twice(&key, span, *first.get()));
+                            let first = *first.get();
+                            let text = &self.source.text;
+                            let of_text = || quoting::may_quote_unread(text);
+                            let may_quote = *self.may_quote.get_or_insert_with(of_text);
+                            let shown = may_quote.then_some(key.as_str());
+                            self.faults.push(twice(shown, span, first));
                         }
                         hash_map::Entry::Vacant(free) => {
                             free.insert(span);
@@ -651,15 +683,16 @@ fn key_of(node: Node, strict: bool) -> Result<Text, Stop> {
     Ok(key)
 }
 
-fn twice(key: &str, span: Span, first: Span) -> Diagnostic {
-    Diagnostic::new(
-        &DUPLICATE_KEY,
-        span,
-        format!("the key `{key}` is given twice"),
-    )
-    .label("again here")
-    .related(first, "first here")
-    .fix("remove one of the two")
+/// The fault of a key that is given twice; its text, if it may be quoted.
+fn twice(key: Option<&str>, span: Span, first: Span) -> Diagnostic {
+    let message = match key {
+        Some(key) => format!("the key `{key}` is given twice"),
+        None => "a key is given twice".to_owned(),
+    };
+    Diagnostic::new(&DUPLICATE_KEY, span, message)
+        .label("again here")
+        .related(first, "first here")
+        .fix("remove one of the two")
 }
 
 fn measure(node: &Node) -> Size {

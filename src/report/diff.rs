@@ -6,12 +6,14 @@
 
 use super::pretty;
 use crate::document::TreeValue;
+use crate::document::quoting::{self, NOT_SHOWN};
 use crate::isolation::delta::{self, ChangedObject, Delta, DeltaClass, Effect, Objects, Party};
-use crate::kube::{ObjectId, Quantity, RBAC};
+use crate::kube::{ObjectId, Quantity, RBAC, kinds};
 use crate::netpol::Dialect;
 use crate::plain::plain;
+use crate::value::Value as Tree;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of an object.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,9 +31,11 @@ pub enum ObjectChange {
 pub struct FieldChange {
     /// Its path.
     pub path: String,
-    /// Its value before; `None` if it was not there.
+    /// The path as it is shown: that of the field around it of which nothing is.
+    pub shown_path: String,
+    /// Its value before, as far as it may be quoted; `None` if it was not there.
     pub before: Option<Value>,
-    /// Its value after; `None` if it is not there.
+    /// Its value after, as far as it may be quoted; `None` if it is not there.
     pub after: Option<Value>,
 }
 
@@ -63,18 +67,14 @@ pub fn diff(before: &Objects, after: &Objects, own_metadata: bool) -> Difference
         }
 
         let (old_plain, new_plain) = (normal(id, old, own_metadata), normal(id, new, own_metadata));
-        let mut fields = Vec::new();
-        compare("", Some(&old_plain), Some(&new_plain), &mut fields);
+        let is_known = kinds::find(&id.group, &id.kind).is_some();
+        let quotable = |object: &Value| quoting::quotable(&Tree::from(object), is_known);
+        let (old_shown, new_shown) = (quotable(&old_plain), quotable(&new_plain));
 
-        if is_secret(old) || is_secret(new) {
-            let shown = |value: Option<Value>| value.map(|_| Value::from("(not shown)"));
-            for field in &mut fields {
-                if !field.path.starts_with("metadata") {
-                    field.before = shown(field.before.take());
-                    field.after = shown(field.after.take());
-                }
-            }
-        }
+        let mut fields = Vec::new();
+        let old_side = Side::new(&old_plain, &old_shown);
+        let new_side = Side::new(&new_plain, &new_shown);
+        compare("", None, Some(old_side), Some(new_side), &mut fields);
 
         if !fields.is_empty() {
             out.changes
@@ -90,11 +90,6 @@ pub fn diff(before: &Objects, after: &Objects, own_metadata: bool) -> Difference
         out.changes.insert(id.clone(), ObjectChange::Added);
     }
     out
-}
-
-/// Whether an object holds what is never quoted: a Secret, or a text that SOPS encrypted.
-fn is_secret(object: &Value) -> bool {
-    object.get("kind").and_then(Value::as_str) == Some("Secret") || object.get("sops").is_some()
 }
 
 /// An object in the form in which two that mean the same are equal.
@@ -197,32 +192,112 @@ fn quantities(amounts: Option<&mut Value>) {
     }
 }
 
-fn compare(path: &str, old: Option<&Value>, new: Option<&Value>, out: &mut Vec<FieldChange>) {
-    match (old, new) {
+/// A value, and what is shown of it.
+#[derive(Clone, Copy)]
+struct Side<'a> {
+    value: &'a Value,
+    shown: &'a Value,
+}
+
+impl<'a> Side<'a> {
+    const fn new(value: &'a Value, shown: &'a Value) -> Self {
+        Self { value, shown }
+    }
+
+    /// Whether nothing of it is shown.
+    fn is_hidden(&self) -> bool {
+        self.value != self.shown && self.shown == NOT_SHOWN
+    }
+
+    /// The value of a key. Of a value that is not shown, none is.
+    fn member(&self, key: &str) -> Option<Self> {
+        let shown = self.shown.get(key).unwrap_or(self.shown);
+        Some(Self::new(self.value.get(key)?, shown))
+    }
+
+    fn item(&self, at: usize) -> Option<Self> {
+        let shown = self.shown.get(at).unwrap_or(self.shown);
+        Some(Self::new(self.value.get(at)?, shown))
+    }
+}
+
+/// Adds what differs. `hidden` is the path of the value around it of which nothing is shown.
+fn compare(
+    path: &str,
+    hidden: Option<&str>,
+    old: Option<Side<'_>>,
+    new: Option<Side<'_>>,
+    out: &mut Vec<FieldChange>,
+) {
+    let is_hidden = [&old, &new].into_iter().flatten().any(Side::is_hidden);
+    let hidden = hidden.or_else(|| is_hidden.then_some(path));
+    let values = (old.map(|side| side.value), new.map(|side| side.value));
+
+    match values {
         (Some(Value::Object(a)), Some(Value::Object(b))) => {
-            for (key, value) in a {
-                compare(&format!("{path}.{key}"), Some(value), b.get(key), out);
-            }
-            for (key, value) in b.iter().filter(|(k, _)| !a.contains_key(*k)) {
-                compare(&format!("{path}.{key}"), None, Some(value), out);
+            let added = b.keys().filter(|key| !a.contains_key(*key));
+            for key in a.keys().chain(added) {
+                let (old, new) = (
+                    old.and_then(|side| side.member(key)),
+                    new.and_then(|side| side.member(key)),
+                );
+                compare(&format!("{path}.{key}"), hidden, old, new, out);
             }
         }
         (Some(Value::Array(a)), Some(Value::Array(b))) if a.len() == b.len() => {
-            for (i, (x, y)) in a.iter().zip(b).enumerate() {
-                compare(&format!("{path}[{i}]"), Some(x), Some(y), out);
+            for at in 0..a.len() {
+                let (old, new) = (
+                    old.and_then(|side| side.item(at)),
+                    new.and_then(|side| side.item(at)),
+                );
+                compare(&format!("{path}[{at}]"), hidden, old, new, out);
             }
         }
         (a, b) if a == b => {}
-        (a, b) => out.push(FieldChange {
-            path: path.trim_start_matches('.').to_owned(),
-            before: a.cloned(),
-            after: b.cloned(),
-        }),
+        _ => {
+            let shown = |side: Option<Side<'_>>| match hidden {
+                Some(_) => side.map(|_| Value::from(NOT_SHOWN)),
+                None => side.map(|side| side.shown.clone()),
+            };
+            out.push(FieldChange {
+                path: path.trim_start_matches('.').to_owned(),
+                shown_path: hidden.unwrap_or(path).trim_start_matches('.').to_owned(),
+                before: shown(old),
+                after: shown(new),
+            });
+        }
     }
+}
+
+/// The changes of an object as they are shown: a field of which nothing is shown counts once.
+fn shown_fields(fields: &[FieldChange]) -> impl Iterator<Item = &FieldChange> {
+    let mut hidden = BTreeSet::new();
+    fields.iter().filter(move |field| {
+        field.path == field.shown_path || hidden.insert(field.shown_path.as_str())
+    })
 }
 
 fn shown(value: Option<&Value>) -> String {
     value.map_or_else(|| "(nothing)".into(), Value::to_string)
+}
+
+/// What became of the value of a field, in words.
+fn change_text(field: &FieldChange) -> String {
+    let FieldChange {
+        shown_path,
+        before,
+        after,
+        ..
+    } = field;
+    let is_hidden = |value: &Option<Value>| value.as_ref().is_some_and(|value| value == NOT_SHOWN);
+    if is_hidden(before) && is_hidden(after) {
+        return format!("{shown_path}: changed {NOT_SHOWN}");
+    }
+    let word = |value: &Option<Value>| match is_hidden(value) {
+        true => NOT_SHOWN.to_owned(),
+        false => shown(value.as_ref()),
+    };
+    format!("{shown_path}: {} -> {}", word(before), word(after))
 }
 
 /// The differences as text.
@@ -234,18 +309,8 @@ pub fn text(difference: &Difference) -> String {
             ObjectChange::Removed => out.push_str(&format!("- {}\n", plain(&id.to_string()))),
             ObjectChange::Changed(fields) => {
                 out.push_str(&format!("~ {}\n", plain(&id.to_string())));
-                for FieldChange {
-                    path,
-                    before,
-                    after,
-                } in fields
-                {
-                    let line = format!(
-                        "{path}: {} -> {}",
-                        shown(before.as_ref()),
-                        shown(after.as_ref())
-                    );
-                    out.push_str(&format!("    {}\n", plain(&line)));
+                for field in shown_fields(fields) {
+                    out.push_str(&format!("    {}\n", plain(&change_text(field))));
                 }
             }
         }
@@ -414,18 +479,12 @@ pub fn json(difference: &Difference, deltas: &Deltas) -> String {
                 serde_json::json!({"object": id.to_string(), "change": "removed"})
             }
             ObjectChange::Changed(fields) => {
-                let fields: Vec<Value> = fields
-                    .iter()
-                    .map(
-                        |FieldChange {
-                             path,
-                             before,
-                             after,
-                         }| {
-                            serde_json::json!({"path": path, "before": before, "after": after})
-                        },
-                    )
-                    .collect();
+                let field = |field: &FieldChange| {
+                    serde_json::json!({
+                        "path": field.shown_path, "before": field.before, "after": field.after
+                    })
+                };
+                let fields: Vec<Value> = shown_fields(fields).map(field).collect();
                 serde_json::json!({"object": id.to_string(), "change": "changed", "fields": fields})
             }
         })

@@ -2,6 +2,7 @@
 
 use super::{plain, plain_finding};
 use crate::diagnostic::{Diagnostic, Level};
+use crate::document::quoting::Quotable;
 use crate::isolation::severity;
 use crate::plain::characters;
 use crate::source::{Source, SourceId, SourceMap, Span};
@@ -21,14 +22,13 @@ const CONTEXT: u32 = 1;
 /// Every finding, as text; `color` for a terminal, `width` its columns.
 pub fn text(sources: &SourceMap, findings: &[Diagnostic], color: bool, width: usize) -> String {
     let mut out = String::new();
-    let mut hidden = HiddenTexts::default();
+    let mut quotable = QuotableTexts::default();
     for finding in findings {
-        let hides = hidden.has(sources, finding.span.source);
         one(
             &mut out,
             sources,
             &plain_finding(finding),
-            hides,
+            &mut quotable,
             (color, width),
         );
         out.push('\n');
@@ -36,20 +36,23 @@ pub fn text(sources: &SourceMap, findings: &[Diagnostic], color: bool, width: us
     out
 }
 
-/// The texts of which no line is shown, as far as they were looked at: each is searched once.
+/// What may be quoted of each text, as far as it was asked: each is read once.
 #[derive(Default)]
-struct HiddenTexts(HashMap<SourceId, bool>);
+struct QuotableTexts(HashMap<SourceId, Quotable>);
 
-impl HiddenTexts {
-    /// Whether a text may hold a secret.
-    fn has(&mut self, sources: &SourceMap, id: SourceId) -> bool {
-        *self.0.entry(id).or_insert_with(|| {
-            let text = &sources.get(id).text;
-            let secret = ["kind: Secret", "ENC[", "sops:", "stringData:"]
-                .iter()
-                .any(|mark| text.contains(mark));
-            secret && !text.contains("tenantry.dev/")
-        })
+impl QuotableTexts {
+    /// Whether the lines around some places of one text may be shown.
+    fn allow(&mut self, source: &Source, spans: &[(Span, String)]) -> bool {
+        let Some((first, last)) = lines_around(source, spans) else {
+            return true;
+        };
+        let id = spans.first().map_or(SourceId(0), |(span, _)| span.source);
+        let quotable = self.0.entry(id).or_insert_with(|| Quotable::of(id, source));
+        quotable.allows(
+            source,
+            source.line_start(first),
+            source.line_start(last + 1),
+        )
     }
 }
 
@@ -57,7 +60,7 @@ fn one(
     out: &mut String,
     sources: &SourceMap,
     finding: &Diagnostic,
-    hides: bool,
+    quotable: &mut QuotableTexts,
     (color, width): (bool, usize),
 ) {
     let mut theme = if color {
@@ -108,9 +111,10 @@ fn one(
     if !finding.fix.is_empty() {
         help.push(format!("fix: {}", finding.fix));
     }
-    let excerpt = match hides {
-        true => None,
-        false => Excerpt::new(sources.file(finding.span), &primary),
+    let source = sources.file(finding.span);
+    let excerpt = match quotable.allow(source, &primary) {
+        true => Excerpt::new(source, &primary),
+        false => None,
     };
     let shown = Shown {
         finding,
@@ -144,6 +148,21 @@ fn near(sources: &SourceMap, a: Span, b: Span) -> bool {
         <= 8
 }
 
+/// The first and the last line that are shown of some places; nothing for a file without a text.
+fn lines_around(source: &Source, spans: &[(Span, String)]) -> Option<(u32, u32)> {
+    if source.text.is_empty() {
+        return None;
+    }
+    let lines = || {
+        spans
+            .iter()
+            .map(|(span, _)| source.position(span.start).line)
+    };
+    let first = lines().min()?.saturating_sub(CONTEXT).max(1);
+    let last = (lines().max()? + CONTEXT).min(source.line_count());
+    Some((first, last))
+}
+
 /// The lines around some places, each cut to what can be read, as a text of its own.
 #[derive(Debug)]
 struct Excerpt {
@@ -158,19 +177,8 @@ struct Excerpt {
 impl Excerpt {
     /// Nothing for a file without a text.
     fn new(source: &Source, spans: &[(Span, String)]) -> Option<Self> {
-        if source.text.is_empty() {
-            return None;
-        }
+        let (first, last) = lines_around(source, spans)?;
         let line_of = |offset: u32| source.position(offset).line;
-        let first = spans
-            .iter()
-            .map(|(p, _)| line_of(p.start))
-            .min()?
-            .saturating_sub(CONTEXT)
-            .max(1);
-
-        let last =
-            (spans.iter().map(|(p, _)| line_of(p.start)).max()? + CONTEXT).min(source.line_count());
         let mut text = String::new();
         let mut labels = Vec::new();
 

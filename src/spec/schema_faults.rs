@@ -5,6 +5,7 @@ use super::did_you_mean_or;
 use super::schema::{Checker, format_reason};
 use super::source_names::holds_password;
 use crate::diagnostic::Diagnostic;
+use crate::document::quoting::quoted;
 use crate::document::{AMBIGUOUS_SCALAR, Node, NodeValue};
 use crate::source::Span;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Fault};
@@ -93,8 +94,8 @@ impl FaultyNode<'_> {
     /// The value as a message shows it: a scalar itself, the type of a list or mapping.
     fn shown(&self) -> String {
         match &self.node.value {
-            NodeValue::String(text) => format!("`{}`", shorten(text)),
-            NodeValue::Number(_, text) => format!("`{text}`"),
+            NodeValue::String(text) => format!("`{}`", shorten(&quoted(self.field, text))),
+            NodeValue::Number(_, text) => format!("`{}`", quoted(self.field, text)),
             NodeValue::Bool(truth) => format!("`{truth}`"),
             _ => self.node.kind().to_owned(),
         }
@@ -163,16 +164,17 @@ impl FaultyNode<'_> {
     }
 
     fn unquoted(&self, text: &str, type_name: &str) -> Diagnostic {
-        let message = format!("`{text}` is {type_name} where a string is wanted");
+        let shown = quoted(self.field, text);
+        let message = format!("`{shown}` is {type_name} where a string is wanted");
         Diagnostic::new(&AMBIGUOUS_SCALAR, self.node.span, message)
             .label("quote it")
-            .fix(format!("write \"{text}\""))
+            .fix(format!("write \"{shown}\""))
     }
 
     /// The fix for a string that stands in place of a list, or of a mapping with a field for it.
     fn wrapped(&self, wanted: &[String]) -> Option<String> {
         let [only] = wanted else { return None };
-        let text = shorten(self.node.as_str()?);
+        let text = shorten(&quoted(self.field, self.node.as_str()?));
 
         match only.as_str() {
             "array" => Some(format!("write a list: [{text}]")),

@@ -65,6 +65,7 @@ mod refused_manifests;
 mod removal;
 mod render;
 mod replay;
+mod secrets;
 mod server;
 mod show;
 mod spec;

@@ -502,7 +502,7 @@ fn a_manifest_of_a_tenant_that_the_server_refuses_is_an_error() {
                 "name: a, namespace: red",
                 "data: {a: \"not base64\"}",
             ),
-            "data.a must be base64",
+            "a value in data must be base64",
         ),
         (
             object(

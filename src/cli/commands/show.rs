@@ -8,7 +8,7 @@ use crate::cli::{CliError, Outcome, output};
 use serde::Serialize;
 use serde_json::json;
 use tenantry::diagnostic::{Diagnostic, Scope};
-use tenantry::document::{Node, NodeValue, emit};
+use tenantry::document::{Node, NodeValue, emit, quoting};
 use tenantry::report::plain;
 use tenantry::spec::did_you_mean;
 use tenantry::tenancy::Context;
@@ -47,7 +47,7 @@ fn json_text(session: &Session, merged: &Node, origin: bool) -> String {
         true => tenantry::report::pretty(
             &json!({"schemaVersion": 1, "values": origins(session, merged)}),
         ),
-        false => tenantry::report::pretty(&merged.to_json()),
+        false => tenantry::report::pretty(&quoting::quotable(merged, true)),
     }
 }
 
@@ -57,7 +57,7 @@ fn text(session: &Session, merged: &Node, origin: bool) -> String {
         return origins_table(&origins(session, merged));
     }
     let mut text = String::new();
-    emit(&mut text, &merged.to_value());
+    emit(&mut text, &(&quoting::quotable(merged, true)).into());
     text
 }
 
@@ -104,15 +104,18 @@ struct ValueOrigin {
 fn origins(session: &Session, merged: &Node) -> Vec<ValueOrigin> {
     let mut values = Vec::new();
     merged.leaves(&mut Vec::new(), &mut |path, node| {
+        let key = path.last().map_or("", String::as_str);
         let overridden = node.overridden.iter().map(|span| {
             let place = session.sources.origin(*span);
-            format!("{} at {place}", one_line(session, *span))
+            let text = one_line(session, *span);
+            format!("{} at {place}", quoting::quoted(key, &text))
         });
 
         values.push(ValueOrigin {
             path: path.join("."),
             value: match &node.value {
-                NodeValue::String(text) => text.replace('\n', "\\n"),
+                NodeValue::String(text) => quoting::quoted(key, &text.replace('\n', "\\n")),
+                NodeValue::Number(_, text) => quoting::quoted(key, text),
                 _ => node.to_json().to_string(),
             },
             place: session.sources.origin(node.span),

@@ -2,13 +2,15 @@
 //! its effect is named, or it cannot be told.
 
 use super::{BesideAccess, Comparison, Effect, Party, Topic};
+use crate::document::quoting::{self, NOT_SHOWN};
 use crate::graph::Cluster;
 use crate::kube::names::{
     AUDIT_LABEL, AUDIT_VERSION_LABEL, ENFORCE_LABEL, WARN_LABEL, WARN_VERSION_LABEL,
 };
-use crate::kube::{ObjectId, RBAC};
+use crate::kube::{ObjectId, RBAC, kinds};
 use crate::netpol::Dialect;
 use crate::tenancy::controller_reads;
+use crate::value::Value as Tree;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -284,14 +286,9 @@ impl Judge<'_> {
                 if old.get(key) == new.get(key) || !self.decides(object.id, field, key) {
                     continue;
                 }
-                let shown = |value: Option<&Value>| match value {
-                    Some(value) => value.to_string(),
-                    None => "(nothing)".to_owned(),
-                };
-                let (old, new) = (shown(old.get(key)), shown(new.get(key)));
                 let called = object.id.called();
-                let text = format!("{called}: metadata.{field}.{key} {old} -> {new}");
-                changes.push(untold(object.id, text));
+                let change = metadata_change(field, key, [before, after]);
+                changes.push(untold(object.id, format!("{called}: {change}")));
             }
         }
         changes
@@ -367,6 +364,23 @@ fn metadata(object: &Value, field: &str) -> serde_json::Map<String, Value> {
         .and_then(Value::as_object)
         .cloned()
         .unwrap_or_default()
+}
+
+/// How a label or an annotation changes, in a phrase.
+fn metadata_change(field: &str, key: &str, states: [&Value; 2]) -> String {
+    let shown = states.map(|state| {
+        let shown = quoting::quotable(&Tree::from(state), true);
+        shown.pointer("/metadata")?.get(field).cloned()
+    });
+    if shown.iter().flatten().any(|field| field == NOT_SHOWN) {
+        return format!("metadata.{field} {NOT_SHOWN}");
+    }
+    let [old, new] = shown.map(|shown| match shown.as_ref().and_then(|all| all.get(key)) {
+        Some(value) if value == NOT_SHOWN => NOT_SHOWN.to_owned(),
+        Some(value) => value.to_string(),
+        None => "(nothing)".to_owned(),
+    });
+    format!("metadata.{field}.{key} {old} -> {new}")
 }
 
 /// The subject of a kind of object.
@@ -520,8 +534,9 @@ fn says(object: &ChangedObject<'_>) -> String {
         (Some(before), Some(after)) => (before, after),
     };
 
-    // Values of secrets are never quoted.
-    let is_hidden = object.id.kind == "Secret" || before.get("sops").is_some();
+    let is_known = kinds::find(&object.id.group, &object.id.kind).is_some();
+    let quotable = |object: &Value| quoting::quotable(&Tree::from(object), is_known);
+    let (old_shown, new_shown) = (quotable(before), quotable(after));
     let shown = |value: Option<&Value>| match value {
         Some(value) if is_short(value) => value.to_string(),
         Some(_) => "(…)".to_owned(),
@@ -529,13 +544,19 @@ fn says(object: &ChangedObject<'_>) -> String {
     };
 
     let fields = object.fields.iter().take(MAX_FIELDS).map(|path| {
-        if is_hidden {
-            return (*path).to_owned();
+        let is_hidden = |object, shown| at(object, path).is_some() && at(shown, path).is_none();
+        if is_hidden(before, &old_shown) || is_hidden(after, &new_shown) {
+            let top = path.split(['.', '[']).next().unwrap_or_default();
+            return format!("{top} {NOT_SHOWN}");
         }
-        let (old, new) = (at(before, path), at(after, path));
+        let (old, new) = (at(&old_shown, path), at(&new_shown, path));
+        if [old, new].iter().flatten().any(|value| *value == NOT_SHOWN) {
+            return format!("{path} changed {NOT_SHOWN}");
+        }
         format!("{path} {} -> {}", shown(old), shown(new))
     });
-    let fields: Vec<String> = fields.collect();
+    let mut fields: Vec<String> = fields.collect();
+    fields.dedup();
     let more = match object.fields.len().saturating_sub(MAX_FIELDS) {
         0 => String::new(),
         more => format!(", and {more} more"),

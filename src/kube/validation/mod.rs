@@ -19,7 +19,7 @@ mod schema;
 mod workloads;
 
 use super::id::{ObjectId, RBAC};
-use crate::document::TreeValue;
+use crate::document::{TreeValue, quoting};
 use crate::source::Span;
 use field::Field;
 use std::fmt;
@@ -46,6 +46,31 @@ pub struct Refusal {
     pub span: Option<Span>,
     /// What is wrong with it.
     pub reason: String,
+}
+
+impl Refusal {
+    /// The same without what it quotes of the object: that of a Secret.
+    fn without_values(self) -> Self {
+        const FIELDS: [&str; 5] = ["data", "stringData", "metadata", "type", "immutable"];
+        let top = self.field.split(['.', '[']).next().unwrap_or_default();
+        let known = FIELDS.into_iter().find(|field| *field == top);
+        let field = match known {
+            Some(field) if field == self.field => field.to_owned(),
+            Some(field) => format!("a value in {field}"),
+            None => "a field".to_owned(),
+        };
+
+        let is_own = |start: &&str| self.reason.starts_with(start);
+        let reason = match ["must ", "has ", "is no field"].iter().any(is_own) {
+            true => self.reason,
+            false => "is not taken, and is not shown, as nothing of a Secret is".to_owned(),
+        };
+        Self {
+            field,
+            reason,
+            ..self
+        }
+    }
 }
 
 /// A sentence without a subject: `the API server refuses it: …`.
@@ -76,7 +101,11 @@ pub fn check<T: TreeValue>(id: &ObjectId, api_version: &str, object: &T) -> Opti
     let checked = types
         .and_then(|()| meta::check(id, &root))
         .and_then(|()| check_kind(id, &root));
-    checked.err().or(unknown)
+    let refusal = checked.err().or(unknown)?;
+    Some(match quoting::is_secret(object) {
+        true => Box::new(refusal.without_values()),
+        false => refusal,
+    })
 }
 
 /// Checks the amounts of a LimitRange's item of the type Container. `None` if the API server takes
