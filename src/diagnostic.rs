@@ -4,6 +4,8 @@
 //! [`crate::catalog`] names them all.
 
 use crate::span::{SourceId, SourceMap, Span};
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -182,6 +184,43 @@ impl Diagnostic {
     }
 }
 
+/// Most findings of one rule that are listed of one file.
+pub const LISTED: usize = 100;
+
+/// The findings that a report lists: of each file the first [`LISTED`] of a rule, and one that says how
+/// many more there are. `findings` are sorted.
+pub fn listed<'a>(sources: &SourceMap, findings: &'a [Diagnostic]) -> Cow<'a, [Diagnostic]> {
+    let key = |finding: &Diagnostic| (finding.span.source, finding.rule.id);
+    let mut counts: HashMap<(SourceId, &str), usize> = HashMap::new();
+    for finding in findings {
+        *counts.entry(key(finding)).or_default() += 1;
+    }
+    if counts.values().all(|count| *count <= LISTED) {
+        return Cow::Borrowed(findings);
+    }
+
+    let mut seen: HashMap<(SourceId, &str), usize> = HashMap::new();
+    let mut all = Vec::new();
+    for finding in findings {
+        let before = seen.entry(key(finding)).or_default();
+        *before += 1;
+        let count = counts[&key(finding)];
+        if *before <= LISTED || count == *before && count == LISTED + 1 {
+            all.push(finding.clone());
+        } else if *before == LISTED + 1 {
+            let (more, path) = (count - LISTED, sources.path(finding.span));
+            let message = format!("{more} more findings of {} in {path}", finding.rule.id);
+            let more = Diagnostic::new(finding.rule, finding.span, message)
+                .level(finding.level)
+                .label("the first that is not listed")
+                .fix("mend those above first")
+                .scope(finding.scope.clone());
+            all.push(more);
+        }
+    }
+    Cow::Owned(all)
+}
+
 /// Puts findings in the order in which they are reported: by path, place, rule and text; equal ones
 /// once.
 pub fn sort(sources: &SourceMap, findings: &mut Vec<Diagnostic>) {
@@ -201,8 +240,14 @@ pub fn sort(sources: &SourceMap, findings: &mut Vec<Diagnostic>) {
 /// The known name nearest to an unknown one, if any is near enough to be meant.
 pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = unknown.to_lowercase();
+    let length = unknown.chars().count();
+    let may_be_near = |name: &&str| {
+        let most = 1 + name.len().max(unknown.len()) / 4;
+        name.chars().count().abs_diff(length) <= most
+    };
     known
         .into_iter()
+        .filter(may_be_near)
         .map(|name| {
             (
                 strsim::damerau_levenshtein(&folded, &name.to_lowercase()),

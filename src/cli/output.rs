@@ -7,6 +7,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use tenantry::catalog::RULES;
 use tenantry::diagnostic::Diagnostic;
+use tenantry::diagnostic::listed;
 use tenantry::report;
 use tenantry::source::SourceMap;
 use tenantry::spec::one_of_these;
@@ -206,6 +207,7 @@ pub fn findings(
     findings: &[Diagnostic],
     as_data: bool,
 ) -> Result<(), CliError> {
+    let findings = &listed(sources, findings);
     let asked = targets(cli)?;
     for target in &asked {
         let text = match target.format {

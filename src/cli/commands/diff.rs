@@ -10,7 +10,7 @@ use std::path::Path;
 use tenantry::bundle::RenderedObject;
 use tenantry::compile::Compiled;
 use tenantry::delivery::{AppliedFolder, ClusterEngine, FolderOrigin};
-use tenantry::diagnostic::Level;
+use tenantry::diagnostic::{Level, listed};
 use tenantry::document::TreeValue;
 use tenantry::graph::{self, Cluster, ClusterObjects};
 use tenantry::import::survey;
@@ -77,6 +77,7 @@ fn report_errors(cli: &Cli, session: &Session, compiled: &Compiled<RenderedObjec
     let has_errors = findings.iter().any(|d| d.level == Level::Error);
 
     if has_errors {
+        let findings = &listed(&session.sources, findings);
         let text = tenantry::report::text(&session.sources, findings, false, 120);
         output::err(&text);
         output::status(
