@@ -7,6 +7,7 @@
 
 mod de;
 mod emit;
+mod lookup;
 mod parse;
 mod portable;
 pub mod quoting;
@@ -15,6 +16,7 @@ mod scalar;
 
 pub use de::{Spanned, deserialize};
 pub use emit::{emit, emit_documents};
+pub use lookup::KeyIndex;
 pub use parse::{
     AMBIGUOUS_SCALAR, DUPLICATE_KEY, MAX_DEPTH, MAX_EXPANDED_BYTES, MAX_NODES, SYNTAX, TOO_BIG,
     TOO_DEEP, UNSUPPORTED, parse, parse_foreign,
@@ -176,38 +178,6 @@ impl Node {
     /// The value at a path of keys.
     pub fn at(&self, path: &[&str]) -> Option<&Self> {
         path.iter().try_fold(self, |node, key| node.get(key))
-    }
-
-    /// The value at a JSON Pointer, and the key that leads to it.
-    ///
-    /// A pointer that leads further than the tree stops at the last node that is there.
-    pub fn pointer(&self, pointer: &str) -> (&Self, Option<&Entry>) {
-        let mut node = self;
-        let mut entry = None;
-
-        for part in pointer.split('/').skip(1) {
-            let key = part.replace("~1", "/").replace("~0", "~");
-            match &node.value {
-                NodeValue::Map(entries) => match entries.iter().find(|entry| entry.key == key) {
-                    Some(found) => {
-                        node = &found.node;
-                        entry = Some(found);
-                    }
-                    None => break,
-                },
-                NodeValue::Seq(items) => match key.parse().ok().and_then(|at: usize| items.get(at))
-                {
-                    Some(found) => {
-                        node = found;
-                        entry = None;
-                    }
-                    None => break,
-                },
-                _ => break,
-            }
-        }
-
-        (node, entry)
     }
 
     /// `null`, `a boolean`, `a number`, `a string`, `a list` or `a mapping`.

@@ -237,9 +237,14 @@ impl<'a, T: TreeValue> JsonNode<'a, Repr<T>> for Ref<'a, T> {
         }
     }
 
+    /// The value that a fault keeps, which is not read but for keys. A list or a mapping is left out:
+    /// otherwise each fault of a mapping's keys would hold a copy of the mapping.
     fn to_value(&self) -> Cow<'a, serde_json::Value> {
         Cow::Owned(match self {
-            Ref::Node(node) => node.to_json(),
+            Ref::Node(node) => match node.view() {
+                View::Seq(_) | View::Map(_) => serde_json::Value::Null,
+                _ => node.to_json(),
+            },
             Ref::Key(key) => serde_json::Value::String((*key).to_owned()),
         })
     }

@@ -12,7 +12,7 @@ use crate::plain::disguise;
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::net::IpAddr;
 use std::str::FromStr;
 
@@ -46,6 +46,12 @@ macro_rules! leaves {
             impl std::ops::Deref for $name {
                 type Target = str;
                 fn deref(&self) -> &str {
+                    &self.0
+                }
+            }
+
+            impl Borrow<str> for $name {
+                fn borrow(&self) -> &str {
                     &self.0
                 }
             }

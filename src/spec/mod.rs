@@ -11,6 +11,7 @@ pub mod fields;
 pub mod fleet;
 pub mod leaf;
 mod load;
+mod names;
 pub mod schema;
 mod schema_faults;
 mod schema_types;
@@ -23,6 +24,7 @@ pub use check::{
     UNKNOWN_FIELD, UNKNOWN_KIND, WRONG_TYPE, shorten,
 };
 pub use load::{FleetHome, Loaded, blame_files, load, load_profiles, prepare};
+pub use names::NameIndex;
 pub use schema_faults::check_schema;
 
 use crate::diagnostic::nearest;

@@ -4,9 +4,9 @@ use super::check::{INVALID_VALUE, MISSING_FIELD, NULL, UNKNOWN_FIELD, WRONG_TYPE
 use super::did_you_mean_or;
 use super::schema::{Checker, format_reason};
 use super::source_names::holds_password;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, LISTED};
 use crate::document::quoting::quoted;
-use crate::document::{AMBIGUOUS_SCALAR, Node, NodeValue};
+use crate::document::{AMBIGUOUS_SCALAR, KeyIndex, Node, NodeValue};
 use crate::source::Span;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Fault};
 use serde_json::Value as Json;
@@ -14,11 +14,13 @@ use serde_json::Value as Json;
 /// Holds a node against a schema.
 pub fn check_schema(checker: &Checker, root: &Node) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
+    let mut index = KeyIndex::default();
     for error in checker.faults(root) {
         let pointer = error.instance_path().to_string();
-        let (node, entry) = root.pointer(&pointer);
+        let (node, entry) = index.pointer(root, &pointer);
 
-        let faulty = FaultyNode {
+        let mut faulty = FaultyNode {
+            index: &mut index,
             node,
             key_span: entry.map_or(node.span, |entry| entry.key_span),
             field: pointer.rsplit('/').next().unwrap_or_default(),
@@ -37,19 +39,20 @@ pub fn check_schema(checker: &Checker, root: &Node) -> Vec<Diagnostic> {
 }
 
 /// A node that its schema refuses.
-struct FaultyNode<'a> {
+struct FaultyNode<'i, 'a> {
+    index: &'i mut KeyIndex<'a>,
     node: &'a Node,
     /// The key of the node; the node itself for a list's item or a whole document.
     key_span: Span,
     /// The key's text, or the index in a list.
-    field: &'a str,
-    schema: &'a Json,
+    field: &'i str,
+    schema: &'i Json,
     /// The JSON Pointer of the keyword that refuses the node. It goes through each `$ref`.
-    schema_path: &'a str,
+    schema_path: &'i str,
 }
 
-impl FaultyNode<'_> {
-    fn explain(&self, fault: &Fault) -> Diagnostic {
+impl FaultyNode<'_, '_> {
+    fn explain(&mut self, fault: &Fault) -> Diagnostic {
         let (shown, field) = (self.shown(), self.field);
         match fault {
             Fault::Required { property } => self.missing(property),
@@ -109,16 +112,20 @@ impl FaultyNode<'_> {
         Diagnostic::new(&INVALID_VALUE, self.key_span, message).fix(fix)
     }
 
-    fn unknown_fields(&self, unexpected: &[String]) -> Vec<Diagnostic> {
+    fn unknown_fields(&mut self, unexpected: &[String]) -> Vec<Diagnostic> {
         let known = known_fields(self.schema, self.schema_path);
+        let mut left = LISTED;
         let finding = |name: &String| {
             let span = self
-                .node
-                .entry(name)
+                .index
+                .entry(self.node, name)
                 .map_or(self.key_span, |entry| entry.key_span);
             let message = format!("unknown field `{}`", shorten(name));
 
-            let fix = did_you_mean_or(name, known.iter().copied(), || match known.as_slice() {
+            // Further ones are not listed.
+            let compared = if left == 0 { &[][..] } else { &known[..] };
+            left = left.saturating_sub(1);
+            let fix = did_you_mean_or(name, compared.iter().copied(), || match compared {
                 [] => "remove it".to_owned(),
                 known => format!("known here: {}", known.join(", ")),
             });
@@ -189,11 +196,11 @@ impl FaultyNode<'_> {
         }
     }
 
-    fn invalid_key(&self, key: &Json, fault: &Fault) -> Diagnostic {
+    fn invalid_key(&mut self, key: &Json, fault: &Fault) -> Diagnostic {
         let key = key.as_str().unwrap_or_default();
         let span = self
-            .node
-            .entry(key)
+            .index
+            .entry(self.node, key)
             .map_or(self.key_span, |entry| entry.key_span);
 
         let (noun, reason) = match fault {

@@ -3,15 +3,17 @@
 //!
 //! A value keeps the winner's place and the chain of the places it won against.
 
-use crate::document::{Entry, Node, NodeValue};
+use crate::document::{Entry, KeyIndex, Node, NodeValue};
+use std::collections::{BTreeSet, HashMap};
 
 /// Lays `over` upon `base`.
 pub fn merge(base: &Node, over: &Node) -> Node {
     match (&base.value, &over.value) {
         (NodeValue::Map(below), NodeValue::Map(above)) => {
+            let mut index = KeyIndex::default();
             let mut entries: Vec<Entry> = Vec::with_capacity(below.len() + above.len());
             for entry in below {
-                entries.push(match above.iter().find(|upper| upper.key == entry.key) {
+                entries.push(match index.entry(over, &entry.key) {
                     Some(winner) => Entry {
                         key: winner.key.clone(),
                         key_span: winner.key_span,
@@ -21,33 +23,16 @@ pub fn merge(base: &Node, over: &Node) -> Node {
                 });
             }
 
-            entries.extend(
-                above
-                    .iter()
-                    .filter(|entry| !below.iter().any(|lower| lower.key == entry.key))
-                    .cloned(),
-            );
-
+            let added = above
+                .iter()
+                .filter(|entry| index.entry(base, &entry.key).is_none());
+            entries.extend(added.cloned());
             Node::new(over.span, NodeValue::Map(entries))
         }
         (NodeValue::Seq(below), NodeValue::Seq(above))
             if named(below) && named(above) && !below.is_empty() =>
         {
-            let name = |node: &Node| node.get("name").and_then(Node::as_str).map(str::to_owned);
-            let mut items: Vec<Node> = Vec::with_capacity(below.len() + above.len());
-            for item in below {
-                items.push(match above.iter().find(|upper| name(upper) == name(item)) {
-                    Some(winner) => merge(item, winner),
-                    None => item.clone(),
-                });
-            }
-            items.extend(
-                above
-                    .iter()
-                    .filter(|upper| !below.iter().any(|lower| name(lower) == name(upper)))
-                    .cloned(),
-            );
-            Node::new(over.span, NodeValue::Seq(items))
+            Node::new(over.span, NodeValue::Seq(merge_by_name(below, above)))
         }
         _ => {
             let mut winner = over.clone();
@@ -61,6 +46,26 @@ pub fn merge(base: &Node, over: &Node) -> Node {
             winner
         }
     }
+}
+
+/// Lays a list upon another. Of several items of a name, the first counts.
+fn merge_by_name(below: &[Node], above: &[Node]) -> Vec<Node> {
+    let mut uppers: HashMap<&str, &Node> = HashMap::new();
+    for item in above {
+        uppers.entry(name(item)).or_insert(item);
+    }
+    let lowers: BTreeSet<&str> = below.iter().map(name).collect();
+
+    let merged = below.iter().map(|item| match uppers.get(name(item)) {
+        Some(winner) => merge(item, winner),
+        None => item.clone(),
+    });
+    let added = above.iter().filter(|item| !lowers.contains(name(item)));
+    merged.chain(added.cloned()).collect()
+}
+
+fn name(item: &Node) -> &str {
+    item.get("name").and_then(Node::as_str).unwrap_or_default()
 }
 
 fn named(items: &[Node]) -> bool {

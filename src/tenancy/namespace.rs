@@ -275,12 +275,7 @@ impl ClusterSettings<'_, '_> {
 
     /// The line that sets a key of the namespace's quota: its own, or the tenant's.
     fn quota_span(&self, declared: &NamespaceSpec, key: &str) -> Span {
-        let find = |quota: &Option<spec::Quota>| {
-            let mut amounts = quota.as_ref()?.iter();
-            amounts
-                .find(|(one, _)| one.as_str() == key)
-                .map(|(_, amount)| amount.key)
-        };
+        let find = |quota: &Option<spec::Quota>| Some(quota.as_ref()?.get(key)?.key);
         find(&declared.quota)
             .or_else(|| find(&self.spec.quota))
             .unwrap_or(declared.name.span)

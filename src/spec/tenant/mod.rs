@@ -103,7 +103,7 @@ pub struct TenantSpec {
     ///
     /// Default: none.
     /// Renders: a Namespace with its floor, for each entry.
-    /// Rules: `tenancy/incomplete`.
+    /// Rules: `tenancy/incomplete`, `tenancy/renders-too-much`.
     #[schemars(length(max = 256))]
     pub namespaces: Option<Vec<Spanned<NamespaceSpec>>>,
     /// The tenant's total on each cluster. It is split over the namespaces: a namespace's own
