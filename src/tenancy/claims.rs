@@ -262,27 +262,8 @@ fn report(
         if holder == Some(name_of) {
             continue;
         }
-        let others: Vec<&TenantClaim<'_>> = claims
-            .iter()
-            .filter(|claim| claim.tenant.name.value != name_of)
-            .collect();
-
-        let names: Vec<&str> = others
-            .iter()
-            .take(3)
-            .map(|claim| claim.tenant.name.value.as_str())
-            .collect();
-
-        let more = if others.len() > 3 {
-            format!(" and {} more", others.len() - 3)
-        } else {
-            String::new()
-        };
-
-        let message = format!(
-            "the {kind} `{name}` is also claimed by {}{more}",
-            names.join(", ")
-        );
+        let others = Others::new(claims, name_of, claims.len() - 1);
+        let message = format!("the {kind} `{name}` is also claimed by {}", others.names());
 
         let (rule, fix) = if subject {
             (
@@ -296,13 +277,7 @@ fn report(
         let mut finding = Diagnostic::new(rule, claim.span, message)
             .fix(fix)
             .tenant(name_of);
-        for other in others.iter().take(3) {
-            finding = finding.related(
-                other.span,
-                format!("claimed by {}", other.tenant.name.value),
-            );
-        }
-
+        finding = others.related_to(finding);
         out.push(finding);
     }
 }
@@ -323,37 +298,98 @@ fn overlapping_hosts(all: &Claims<'_>, prior: &Prior<'_>, out: &mut Vec<Diagnost
             continue;
         };
 
-        for inner in claims {
-            for outer in wild
-                .iter()
-                .filter(|outer| outer.tenant.name.value != inner.tenant.name.value)
-            {
-                let (a, b) = (&inner.tenant.name.value, &outer.tenant.name.value);
-                let inner_held = prior.holder(thing) == Some(a.as_str());
-                let outer_held = prior.holder(wildcard) == Some(b.as_str());
+        let ends = [
+            (thing, claims, wildcard, wild),
+            (wildcard, wild, thing, claims),
+        ];
+        for (own, claims, other, others) in ends {
+            let own_holder = prior.holder(own);
+            let other_holder = prior.holder(other);
+            let names: BTreeSet<&str> = others.iter().map(TenantClaim::name).collect();
 
-                if !inner_held || outer_held {
-                    let message = format!("the host `{host}` lies within `*.{domain}` of {b}");
-                    out.push(
-                        Diagnostic::new(&CLAIMED_TWICE, inner.span, message)
-                            .related(outer.span, format!("claimed by {b}"))
-                            .fix("one of the two gives it up")
-                            .tenant(a),
-                    );
+            for claim in claims {
+                let name = claim.name();
+                // Whoever has its own only gives way to one that has the other too.
+                let others = match own_holder == Some(name) {
+                    false => {
+                        Others::new(others, name, others.len() - names.contains(name) as usize)
+                    }
+                    true => Others::of(others, other_holder.filter(|holder| *holder != name)),
+                };
+                if others.count == 0 {
+                    continue;
                 }
-
-                if !outer_held || inner_held {
-                    let message =
-                        format!("the wildcard `*.{domain}` holds the host `{host}` of {a}");
-                    out.push(
-                        Diagnostic::new(&CLAIMED_TWICE, outer.span, message)
-                            .related(inner.span, format!("claimed by {a}"))
-                            .fix("one of the two gives it up")
-                            .tenant(b),
-                    );
-                }
+                let message = match own.name == host {
+                    true => format!(
+                        "the host `{host}` lies within `*.{domain}` of {}",
+                        others.names()
+                    ),
+                    false => format!(
+                        "the wildcard `*.{domain}` holds the host `{host}` of {}",
+                        others.names()
+                    ),
+                };
+                let finding = Diagnostic::new(&CLAIMED_TWICE, claim.span, message);
+                out.push(
+                    others
+                        .related_to(finding)
+                        .fix("one of the two gives it up")
+                        .tenant(name),
+                );
             }
         }
+    }
+}
+
+/// The other tenants that claim a thing.
+struct Others<'c, 'a> {
+    /// The first of them.
+    first: Vec<&'c TenantClaim<'a>>,
+    count: usize,
+}
+
+impl<'c, 'a> Others<'c, 'a> {
+    /// Those of some claims that are not a tenant's own.
+    fn new(claims: &'c [TenantClaim<'a>], own: &str, count: usize) -> Self {
+        let others = claims.iter().filter(|claim| claim.name() != own);
+        Self {
+            first: others.take(3).collect(),
+            count,
+        }
+    }
+
+    /// The claim of a tenant among some.
+    fn of(claims: &'c [TenantClaim<'a>], tenant: Option<&str>) -> Self {
+        let mut claims = claims.iter();
+        let found = claims.find(|claim| Some(claim.name()) == tenant);
+        Self {
+            count: found.iter().count(),
+            first: found.into_iter().collect(),
+        }
+    }
+
+    /// Their names, as a phrase.
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.first.iter().map(|claim| claim.name()).collect();
+        let names = names.join(", ");
+        match self.count.saturating_sub(self.first.len()) {
+            0 => names,
+            more => format!("{names} and {more} more"),
+        }
+    }
+
+    /// Adds their places to a finding.
+    fn related_to(&self, finding: Diagnostic) -> Diagnostic {
+        self.first.iter().fold(finding, |finding, claim| {
+            finding.related(claim.span, format!("claimed by {}", claim.name()))
+        })
+    }
+}
+
+impl<'a> TenantClaim<'a> {
+    /// The name of the tenant.
+    fn name(&self) -> &'a str {
+        &self.tenant.name.value
     }
 }
 
