@@ -2,10 +2,12 @@
 
 use super::object::Object;
 use crate::diagnostic::{Diagnostic, rule};
+use crate::kube::ObjectId;
 use crate::kube::names::POD_SECURITY;
 use crate::tenancy::FloorObject;
 use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
 use crate::value::{Value, list};
+use std::collections::BTreeSet;
 
 rule! {
     /// A template that was overridden no longer renders a part of the floor, or renders it other
@@ -64,10 +66,10 @@ pub(super) fn check_floor(
     on: &OnCluster,
     out: &mut Vec<Diagnostic>,
 ) {
+    let rendered: BTreeSet<&ObjectId> = objects.iter().map(|object| &object.id).collect();
     for namespace in &on.namespaces {
         let name = namespace.name.as_str();
-        let is_rendered =
-            |wanted: FloorObject<'_>| objects.iter().any(|one| wanted.is(&one.id, name));
+        let is_rendered = |wanted: FloorObject<'_>| rendered.contains(&wanted.id(name));
 
         for missing in namespace.floor().filter(|wanted| !is_rendered(*wanted)) {
             let (kind, object) = (missing.kind(), missing.name(name));

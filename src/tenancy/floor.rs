@@ -4,6 +4,7 @@ use super::DEFAULT_DENY;
 use super::model::{LimitsObject, QuotaObject, TenantNamespace};
 use crate::kube::{ObjectId, RBAC};
 use crate::netpol::{Dialect, Policy};
+use crate::value::Text;
 
 /// An object of the floor: every template must render it as the spec says.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +69,19 @@ impl<'a> FloorObject<'a> {
             && id.name == self.name(namespace)
     }
 
+    /// Its identity in a namespace.
+    pub fn id(self, namespace: &'a str) -> ObjectId {
+        ObjectId {
+            group: self.group().into(),
+            kind: self.kind().into(),
+            namespace: match self {
+                Self::Namespace => Text::default(),
+                _ => namespace.into(),
+            },
+            name: self.name(namespace).into(),
+        }
+    }
+
     /// Whether the object keeps the tenant in. It then stays when it leaves the tree, until teardown.
     pub const fn closes(self) -> bool {
         !matches!(self, Self::Binding(_))
@@ -92,6 +106,12 @@ impl TenantNamespace {
 
     /// The object of the floor that has this identity.
     pub fn floor_object(&self, id: &ObjectId) -> Option<FloorObject<'_>> {
+        if id.kind == "RoleBinding" {
+            let is_here = id.group == RBAC && id.namespace == self.name.as_str();
+            let mut bindings = self.bindings.iter();
+            let found = bindings.find(|binding| is_here && binding.name == id.name)?;
+            return Some(FloorObject::Binding(&found.name));
+        }
         self.floor().find(|object| object.is(id, &self.name))
     }
 }
