@@ -1,7 +1,7 @@
 //! Whom the peers that a namespace declares stand for, and the faults in them.
 
 use super::cluster_index::ClusterIndex;
-use super::edges::NO_SHARED_CLUSTER;
+use super::edges::{ByNamespace, NO_SHARED_CLUSTER, ProviderAnswers};
 use super::peers::network_peer;
 use super::ranges::{CLUSTER_RANGE, is_everywhere};
 use crate::diagnostic::{Diagnostic, Rule, Scope, rule};
@@ -9,12 +9,13 @@ use crate::document::Spanned;
 use crate::netpol::{self, Direction};
 use crate::source::Span;
 use crate::spec::leaf::{Cidr, Name};
-use crate::spec::tenant::PeerSpec;
+use crate::spec::tenant::{PeerSpec, Provision};
 use crate::spec::{did_you_mean_or, one_of_these};
 use crate::tenancy::KnownTenants;
 use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
 use crate::tenancy::waivers::{Loosening, WaiverUse};
 use ipnet::IpNet;
+use std::collections::{BTreeSet, HashMap};
 
 rule! {
     /// A peer that is nowhere declared: a tenant, one of its namespaces, or a platform endpoint.
@@ -45,6 +46,20 @@ pub(super) struct Side {
     pub everywhere: &'static Rule,
 }
 
+/// What was found for the peers and offers that a tenant declares, by their addresses: most of its
+/// namespaces share them.
+#[derive(Default)]
+pub(super) struct EdgeMemo<'a> {
+    /// The answers to egress peers.
+    pub answers: HashMap<*const PeerSpec, ProviderAnswers<'a>>,
+    /// The consumers' namespaces of ingress peers.
+    pub let_in: HashMap<*const PeerSpec, ByNamespace<'a, &'a str>>,
+    /// The consumers' namespaces of offers.
+    pub taking_up: HashMap<*const Provision, ByNamespace<'a, &'a str>>,
+    /// The places that have a finding, which would be the same for each namespace.
+    pub reported: BTreeSet<Span>,
+}
+
 /// Builds the policies of one namespace on one cluster.
 pub(super) struct PolicyBuilder<'b, 'a> {
     /// The cluster and the tenants of the fleet.
@@ -61,6 +76,8 @@ pub(super) struct PolicyBuilder<'b, 'a> {
     pub waivers: WaiverUse<'b>,
     /// The namespaces of other tenants that this one reaches.
     pub reaches: Vec<String>,
+    /// What was found for other namespaces of the tenant.
+    pub memo: &'b mut EdgeMemo<'a>,
     /// The findings.
     pub findings: &'b mut Vec<Diagnostic>,
 }
@@ -154,6 +171,9 @@ impl<'a> PolicyBuilder<'_, 'a> {
         }
 
         let cluster = self.index.cluster;
+        if !self.memo.reported.insert(name.span) {
+            return Vec::new();
+        }
         let known = cluster.endpoints.iter().flatten();
         let fix = did_you_mean_or(name, known.map(|endpoint| endpoint.name.as_str()), || {
             "add it to the cluster's endpoints, or remove this".into()
@@ -218,7 +238,11 @@ impl<'a> PolicyBuilder<'_, 'a> {
     }
 
     fn report_unknown_tenant(&mut self, name: &Spanned<Name>, side: &Side) {
-        let fix = did_you_mean_or(name, self.index.tenant_names(), || {
+        if !self.memo.reported.insert(name.span) {
+            return;
+        }
+        let names = self.index.tenant_names();
+        let fix = names.did_you_mean_or(name, || {
             format!("add the tenant, or remove the {}", side.field)
         });
         let message = format!("there is no tenant `{}`", name.value);
@@ -228,6 +252,9 @@ impl<'a> PolicyBuilder<'_, 'a> {
 
     /// Reports a namespace that its tenant does not have.
     pub fn report_unknown_namespace(&mut self, wanted: &Spanned<Name>, on: &OnCluster, who: &str) {
+        if !self.memo.reported.insert(wanted.span) {
+            return;
+        }
         let hint = one_of_these(wanted, on.namespaces.iter().map(|other| other.id.as_str()));
         let message = format!("{who} has no namespace `{}`", wanted.value);
 

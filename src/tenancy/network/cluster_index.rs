@@ -1,13 +1,14 @@
 //! What the policies of every namespace on one cluster are built from.
 
-use super::edges::EdgeEnd;
+use super::edges::{Admissions, EdgeEnd, EndsByConsumer};
 use super::peers::{dns_policy, endpoint_peers};
 use super::ranges::cluster_ranges;
 use crate::netpol::{Peer, Policy};
+use crate::spec::NameIndex;
 use crate::spec::fleet::{ClusterSpec, Endpoint, FleetSpec};
-use crate::spec::tenant::LabelSelector;
+use crate::spec::tenant::{LabelSelector, Network};
 use crate::tenancy::fleet::platform_labels;
-use crate::tenancy::model::Tenant;
+use crate::tenancy::model::{Tenant, TenantNamespace};
 use crate::value::Text;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,7 +29,11 @@ pub(super) struct ClusterIndex<'a> {
     /// The tenants whose edges are known in this run.
     by_name: HashMap<&'a str, &'a Tenant>,
     /// The consumers' ends, by the name of the tenant that they ask for.
-    consumers: HashMap<&'a str, Vec<EdgeEnd<'a>>>,
+    consumers: HashMap<&'a str, EndsByConsumer<'a>>,
+    /// What namespaces let in, by the address of what they declare.
+    admissions: HashMap<usize, Admissions<'a>>,
+    /// The names of the tenants whose edges are known in this run.
+    names: NameIndex<'a>,
     /// The labels that the platform gives tenants, each set once.
     given_labels: BTreeSet<BTreeMap<Text, Text>>,
 }
@@ -46,14 +51,24 @@ impl<'a> ClusterIndex<'a> {
         let sound = tenants
             .iter()
             .filter(|tenant| !broken.contains(&tenant.name.value));
-        let by_name = sound
+        let by_name: HashMap<&str, &Tenant> = sound
             .clone()
             .map(|tenant| (tenant.name.value.as_str(), tenant))
             .collect();
 
-        let mut consumers: HashMap<&str, Vec<EdgeEnd<'_>>> = HashMap::new();
-        for (provider, end) in sound.flat_map(|tenant| consumer_ends(tenant, at)) {
-            consumers.entry(provider).or_default().push(end);
+        let mut consumers: HashMap<&str, EndsByConsumer<'_>> = HashMap::new();
+        for (provider, end) in sound.clone().flat_map(|tenant| consumer_ends(tenant, at)) {
+            let of_provider = consumers.entry(provider).or_default();
+            let consumer = end.tenant.name.value.as_str();
+            of_provider.entry(consumer).or_default().push(end);
+        }
+
+        let on_cluster = sound.filter_map(|tenant| tenant.on(at));
+        let declared = on_cluster.flat_map(|on| &on.namespaces);
+        let mut admissions = HashMap::new();
+        for declared in declared.map(|namespace| &namespace.declared) {
+            let admitted = admissions.entry(address(declared));
+            admitted.or_insert_with(|| Admissions::new(declared));
         }
 
         let endpoints = cluster.endpoints.iter().flatten();
@@ -65,8 +80,10 @@ impl<'a> ClusterIndex<'a> {
             endpoints: endpoints
                 .map(|endpoint| (endpoint, endpoint_peers(endpoint)))
                 .collect(),
+            names: NameIndex::new(by_name.keys().copied()),
             by_name,
             consumers,
+            admissions,
             given_labels: given_labels(fleet),
         }
     }
@@ -89,15 +106,18 @@ impl<'a> ClusterIndex<'a> {
     }
 
     /// The names of the tenants whose edges are known in this run.
-    pub fn tenant_names(&self) -> Vec<&'a str> {
-        let mut names: Vec<&str> = self.by_name.keys().copied().collect();
-        names.sort_unstable();
-        names
+    pub const fn tenant_names(&self) -> &NameIndex<'a> {
+        &self.names
     }
 
-    /// The consumers' ends that ask for a tenant, in the order of the consumers.
-    pub fn consumers(&self, provider: &str) -> &[EdgeEnd<'a>] {
-        self.consumers.get(provider).map_or(&[][..], Vec::as_slice)
+    /// The consumers' ends that ask for a tenant, by the consumer.
+    pub fn consumers(&self, provider: &str) -> Option<&EndsByConsumer<'a>> {
+        self.consumers.get(provider)
+    }
+
+    /// What a namespace lets in.
+    pub fn admissions(&self, namespace: &TenantNamespace) -> Option<&Admissions<'a>> {
+        self.admissions.get(&address(&namespace.declared))
     }
 
     /// An endpoint of the cluster, and its peers.
@@ -106,6 +126,11 @@ impl<'a> ClusterIndex<'a> {
             .iter()
             .find(|(endpoint, _)| endpoint.name.as_str() == name)
     }
+}
+
+/// The address of what a namespace declares, which namespaces share.
+fn address(declared: &Arc<Network>) -> usize {
+    Arc::as_ptr(declared).addr()
 }
 
 fn given_labels(fleet: &FleetSpec) -> BTreeSet<BTreeMap<Text, Text>> {

@@ -1,10 +1,13 @@
 //! Edges between tenants. An edge has two ends: the consumer's egress, and the provider's ingress
 //! or offer. Nothing is opened unless both are declared.
 
+use super::ports::PortSet;
 use crate::diagnostic::rule;
+use crate::document::Spanned;
 use crate::source::Span;
-use crate::spec::tenant::{PeerSpec, PortRule, PortSpec, ProtocolSpec, Provision};
+use crate::spec::tenant::{Network, PeerSpec, PortRule, Provision};
 use crate::tenancy::model::{Tenant, TenantNamespace};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 rule! {
     /// An offer selects tenants by a label that the platform gives to none.
@@ -45,65 +48,229 @@ pub(super) struct EdgeEnd<'a> {
     pub peer: &'a PeerSpec,
 }
 
-impl EdgeEnd<'_> {
-    /// Whether it asks for a namespace of the provider, by the namespace's name in its tenant.
-    pub fn asks_for(&self, provider_namespace: &str) -> bool {
-        names_namespace(self.peer, provider_namespace)
-    }
+/// The namespaces at the other end of what a tenant declares, by its own namespace.
+pub(super) struct ByNamespace<'a, T> {
+    /// Those of every own namespace.
+    of_all: Vec<T>,
+    /// Those of one more, by its name within the tenant.
+    of_one: HashMap<&'a str, Vec<T>>,
 }
 
-/// The answer of a provider's namespace to a consumer's end of an edge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ProviderAnswer {
-    /// It lets the consumer in on a port that the consumer asks for.
-    Admitted,
-    /// It lets the consumer in, but on other ports. The span is the first ingress or offer.
-    OtherPorts(Span),
-    /// It does not let the consumer in.
-    Absent,
-}
-
-/// The answer of a provider's namespace to a consumer's end: by an ingress that names the consumer,
-/// or by an offer.
-pub(super) fn answer(provider: &TenantNamespace, end: &EdgeEnd<'_>) -> ProviderAnswer {
-    let declared = &provider.declared;
-
-    let ingress = declared.ingress.iter().flatten().filter(|peer| {
-        let names_consumer = peer
-            .tenant
-            .as_ref()
-            .is_some_and(|name| name.as_str() == end.tenant.name.value);
-        names_consumer && names_namespace(peer, &end.namespace.id)
-    });
-
-    let ingress = ingress.map(|peer| (peer.span, ports_of(peer)));
-
-    let offers = declared
-        .provides
-        .iter()
-        .flatten()
-        .filter(|offer| is_offered_in(offer, provider) && is_offered_to(offer, end.tenant));
-
-    let offers = offers.map(|offer| (offer.span, Some(vec![offered_port(offer)])));
-
-    let asked = ports_of(end.peer);
-    let mut other_ports = None;
-
-    for (span, ports) in ingress.chain(offers) {
-        if ports_meet(asked.as_deref(), ports.as_deref()) {
-            return ProviderAnswer::Admitted;
+impl<T> Default for ByNamespace<'_, T> {
+    fn default() -> Self {
+        Self {
+            of_all: Vec::new(),
+            of_one: HashMap::new(),
         }
-        other_ports.get_or_insert(span);
     }
-
-    other_ports.map_or(ProviderAnswer::Absent, ProviderAnswer::OtherPorts)
 }
 
-/// Whether a consumer's end takes up an offer of a provider's namespace.
-pub(super) fn takes_up(end: &EdgeEnd<'_>, offer: &Provision, provider_namespace: &str) -> bool {
-    is_offered_to(offer, end.tenant)
-        && end.asks_for(provider_namespace)
-        && ports_meet(ports_of(end.peer).as_deref(), Some(&[offered_port(offer)]))
+impl<'a, T: Copy + Ord> ByNamespace<'a, T> {
+    /// Adds one for an own namespace; for each, if none is named.
+    pub fn add(&mut self, own: Option<&'a str>, other: T) {
+        match own {
+            Some(own) => self.of_one.entry(own).or_default().push(other),
+            None => self.of_all.push(other),
+        }
+    }
+
+    /// Those of an own namespace, in order.
+    pub fn of(&self, own: &str) -> Vec<T> {
+        let more = self.of_one.get(own).into_iter().flatten();
+        let mut all: Vec<T> = self.of_all.iter().chain(more).copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+/// What a namespace lets in, by whom.
+pub(super) struct Admissions<'a> {
+    /// The ingress that names a tenant, by its name.
+    ingress: HashMap<&'a str, Vec<&'a Spanned<PeerSpec>>>,
+    /// The offers of every namespace that declares them.
+    offers: Vec<&'a Spanned<Provision>>,
+    /// The offers of one namespace, by its name within the tenant.
+    offers_in: HashMap<&'a str, Vec<&'a Spanned<Provision>>>,
+}
+
+impl<'a> Admissions<'a> {
+    /// Those that a network declares.
+    pub fn new(declared: &'a Network) -> Self {
+        let mut all = Self {
+            ingress: HashMap::new(),
+            offers: Vec::new(),
+            offers_in: HashMap::new(),
+        };
+        for peer in declared.ingress.iter().flatten() {
+            if let Some(name) = &peer.tenant {
+                all.ingress.entry(name.as_str()).or_default().push(peer);
+            }
+        }
+        for offer in declared.provides.iter().flatten() {
+            match &offer.namespace {
+                Some(name) => all.offers_in.entry(name.as_str()).or_default().push(offer),
+                None => all.offers.push(offer),
+            }
+        }
+        all
+    }
+}
+
+/// An ingress or an offer that names a consumer.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    /// The only namespace of the consumer that it names.
+    of: Option<&'a str>,
+    /// Whether it is on a port that the consumer asks for.
+    is_open: bool,
+    span: Span,
+}
+
+/// The answers of a provider's namespaces to a consumer's peer.
+#[derive(Default)]
+pub(super) struct ProviderAnswers<'a> {
+    /// The indices of the namespaces that let the consumer in on a port that it asks for.
+    pub admitted: ByNamespace<'a, usize>,
+    /// The namespaces that let it in on other ports, with the first ingress or offer.
+    pub other_ports: ByNamespace<'a, (usize, Span)>,
+    /// Whether a namespace was found that is let in nowhere: on other ports, or at all.
+    pub reported: [bool; 2],
+}
+
+impl<'a> ProviderAnswers<'a> {
+    /// The answers of the namespaces that the peer names. `admissions` are those of a namespace.
+    pub fn new<'x>(
+        namespaces: &[TenantNamespace],
+        admissions: impl Fn(&TenantNamespace) -> Option<&'x Admissions<'a>>,
+        consumer: &Tenant,
+        peer: &PeerSpec,
+    ) -> Self
+    where
+        'a: 'x,
+    {
+        let mut answers = Self::default();
+        let asked = peer.ports.as_ref();
+        let asked = asked.map(|ports| PortSet::new(ports.iter().map(|port| &port.value)));
+        let meets = |ports: &[Spanned<PortRule>]| match &asked {
+            Some(asked) => asked.meets(ports.iter().map(|port| &port.value)),
+            None => true,
+        };
+        let offered = |offer: &&Spanned<Provision>| {
+            is_offered_to(offer, consumer).then(|| Way {
+                of: None,
+                is_open: asked
+                    .as_ref()
+                    .is_none_or(|asked| asked.meets([&offered_port(offer)])),
+                span: offer.span,
+            })
+        };
+
+        // Namespaces that share what they declare give the same answer, but for offers of one.
+        let mut shared: HashMap<*const Admissions<'_>, Vec<Way<'_>>> = HashMap::new();
+        for (at, namespace) in namespaces.iter().enumerate() {
+            let Some(admits) =
+                admissions(namespace).filter(|_| names_namespace(peer, &namespace.id))
+            else {
+                continue;
+            };
+
+            let ways = shared.entry(std::ptr::from_ref(admits)).or_insert_with(|| {
+                let ingress = admits.ingress.get(consumer.name.as_str());
+                let ingress = ingress.into_iter().flatten().map(|peer| Way {
+                    of: peer.namespace.as_ref().map(|name| name.as_str()),
+                    is_open: peer.ports.as_deref().is_none_or(meets),
+                    span: peer.span,
+                });
+                simplest(
+                    ingress
+                        .chain(admits.offers.iter().filter_map(offered))
+                        .collect(),
+                )
+            });
+
+            let own = admits.offers_in.get(namespace.id.as_str());
+            let own = own.into_iter().flatten().filter_map(offered);
+            for way in ways.iter().copied().chain(own) {
+                match way.is_open {
+                    true => answers.admitted.add(way.of, at),
+                    false => answers.other_ports.add(way.of, (at, way.span)),
+                }
+            }
+        }
+        answers
+    }
+}
+
+/// Some ways without those that say nothing more: of each namespace, and of all, the first that is
+/// open, and the first that is not.
+fn simplest(ways: Vec<Way<'_>>) -> Vec<Way<'_>> {
+    let mut seen = BTreeSet::new();
+    let mut ways = ways;
+    ways.retain(|way| seen.insert((way.of, way.is_open)));
+    ways
+}
+
+/// The consumers' ends that ask for a tenant, by the consumer.
+pub(super) type EndsByConsumer<'a> = BTreeMap<&'a str, Vec<EdgeEnd<'a>>>;
+
+/// The namespaces of a consumer that an ingress peer lets in, by the provider's namespace. `ends` are
+/// those that ask for the provider.
+pub(super) fn let_in<'a>(
+    ends: &[EdgeEnd<'a>],
+    peer: &Spanned<PeerSpec>,
+) -> ByNamespace<'a, &'a str> {
+    let ends = ends
+        .iter()
+        .filter(|end| names_namespace(peer, &end.namespace.id));
+    let ports = peer.ports.as_deref();
+    asking(
+        ends,
+        ports.map(|ports| ports.iter().map(|port| &port.value)),
+    )
+}
+
+/// The namespaces of consumers that take up an offer, by the provider's namespace.
+pub(super) fn taking_up<'a>(
+    consumers: &EndsByConsumer<'a>,
+    own_name: &str,
+    offer: &Provision,
+) -> ByNamespace<'a, &'a str> {
+    let consumers = consumers.iter().filter(|(name, ends)| {
+        let mut ends = ends.iter();
+        **name != own_name
+            && ends
+                .next()
+                .is_some_and(|end| is_offered_to(offer, end.tenant))
+    });
+    let port = offered_port(offer);
+    asking(consumers.flat_map(|(_, ends)| ends), Some([&port]))
+}
+
+/// The namespaces of some ends that ask for one of some ports, or for all, by the provider's namespace.
+fn asking<'e, 'a: 'e, 'p>(
+    ends: impl IntoIterator<Item = &'e EdgeEnd<'a>>,
+    ports: Option<impl IntoIterator<Item = &'p PortRule>>,
+) -> ByNamespace<'a, &'a str> {
+    let ports = ports.map(PortSet::new);
+    // Namespaces share what they declare.
+    let mut met: HashMap<*const PeerSpec, bool> = HashMap::new();
+    let mut all = ByNamespace::default();
+
+    for end in ends {
+        let meets = || match (&ports, &end.peer.ports) {
+            (Some(ports), Some(asked)) => ports.meets(asked.iter().map(|port| &port.value)),
+            _ => true,
+        };
+        let meets = *met
+            .entry(std::ptr::from_ref(end.peer))
+            .or_insert_with(meets);
+        if meets {
+            let wanted = end.peer.namespace.as_ref().map(|name| name.as_str());
+            all.add(wanted, end.namespace.name.as_str());
+        }
+    }
+    all
 }
 
 /// The port of an offer, as a rule has it.
@@ -143,44 +310,4 @@ fn is_offered_to(offer: &Provision, tenant: &Tenant) -> bool {
                     .is_some_and(|label| label == wanted.as_str())
             })
         })
-}
-
-fn ports_of(peer: &PeerSpec) -> Option<Vec<PortRule>> {
-    let ports = peer.ports.as_ref()?;
-    Some(ports.iter().map(|port| port.value.clone()).collect())
-}
-
-/// Whether the ports of two halves of an edge have one in common.
-pub(super) fn share_a_port(left: &PeerSpec, right: &PeerSpec) -> bool {
-    ports_meet(ports_of(left).as_deref(), ports_of(right).as_deref())
-}
-
-/// Whether two lists of ports have one in common. `None` means all ports; a name meets the same
-/// name, and any number.
-fn ports_meet(left: Option<&[PortRule]>, right: Option<&[PortRule]>) -> bool {
-    let (Some(left), Some(right)) = (left, right) else {
-        return true;
-    };
-    left.iter()
-        .any(|port| right.iter().any(|other| port_meets(port, other)))
-}
-
-fn port_meets(left: &PortRule, right: &PortRule) -> bool {
-    let protocol = |rule: &PortRule| rule.protocol.unwrap_or(ProtocolSpec::Tcp);
-    let range = |rule: &PortRule| match &rule.port {
-        PortSpec::Number(first) => Some((*first, rule.end_port.unwrap_or(*first))),
-        PortSpec::Name(_) => None,
-    };
-
-    if protocol(left) != protocol(right) {
-        return false;
-    }
-
-    match (range(left), range(right)) {
-        (Some((first, last)), Some((other_first, other_last))) => {
-            first <= other_last && other_first <= last
-        }
-        (None, None) => left.port == right.port,
-        _ => true,
-    }
 }

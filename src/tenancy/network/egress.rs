@@ -3,7 +3,7 @@
 use super::ALLOW_EGRESS;
 use super::builder::{PolicyBuilder, Side};
 use super::declared;
-use super::edges::{EdgeEnd, ONE_SIDED, ProviderAnswer, answer, names_namespace};
+use super::edges::{ONE_SIDED, ProviderAnswers};
 use super::ranges::EGRESS_ANY;
 use crate::diagnostic::Diagnostic;
 use crate::document::Spanned;
@@ -11,7 +11,7 @@ use crate::netpol::{Direction, Rule};
 use crate::source::Span;
 use crate::spec::leaf::Name;
 use crate::spec::tenant::PeerSpec;
-use crate::tenancy::model::{OnCluster, Tenant};
+use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
 
 static EGRESS: Side = Side {
     direction: Direction::Egress,
@@ -45,7 +45,7 @@ pub(super) fn reached_namespaces<'a>(
 /// is reported.
 fn admitting_namespaces<'a>(
     builder: &mut PolicyBuilder<'_, 'a>,
-    provider: &Tenant,
+    provider: &'a Tenant,
     name: &Spanned<Name>,
     peer: &'a Spanned<PeerSpec>,
 ) -> Vec<String> {
@@ -59,32 +59,25 @@ fn admitting_namespaces<'a>(
         return Vec::new();
     }
 
-    let end = EdgeEnd {
-        tenant: builder.tenant,
-        namespace: builder.namespace,
-        peer,
-    };
+    let key = std::ptr::from_ref::<PeerSpec>(peer);
+    let index = builder.index;
+    let consumer = builder.tenant;
+    let answers = builder.memo.answers.entry(key).or_insert_with(|| {
+        let admissions = |namespace: &TenantNamespace| index.admissions(namespace);
+        ProviderAnswers::new(&on.namespaces, admissions, consumer, peer)
+    });
 
-    let mut admitting = Vec::new();
-    let mut other_ports = None;
-
-    for namespace in &on.namespaces {
-        if !names_namespace(peer, &namespace.id) {
-            continue;
-        }
-        match answer(namespace, &end) {
-            ProviderAnswer::Admitted => admitting.push(namespace.name.clone()),
-            ProviderAnswer::OtherPorts(span) => {
-                other_ports.get_or_insert(span);
-            }
-            ProviderAnswer::Absent => {}
-        }
-    }
-
+    let own = &builder.namespace.id;
+    let admitting = answers.admitted.of(own);
     if admitting.is_empty() {
-        report_one_sided(builder, provider, peer, other_ports);
+        let other_ports = answers.other_ports.of(own).first().map(|(_, span)| *span);
+        let reported = &mut answers.reported[usize::from(other_ports.is_some())];
+        if !std::mem::replace(reported, true) {
+            report_one_sided(builder, provider, peer, other_ports);
+        }
     }
-    admitting
+    let name = |at: usize| on.namespaces[at].name.clone();
+    admitting.into_iter().map(name).collect()
 }
 
 fn has_namespace(on: &OnCluster, id: &str) -> bool {

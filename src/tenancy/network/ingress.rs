@@ -4,8 +4,8 @@ use super::ALLOW_INGRESS;
 use super::builder::{PolicyBuilder, Side};
 use super::declared;
 use super::edges::{
-    ONE_SIDED, UNSELECTABLE_LABEL, is_offered_in, names_namespace, offered_port, share_a_port,
-    takes_up,
+    ByNamespace, ONE_SIDED, UNSELECTABLE_LABEL, is_offered_in, let_in as let_in_by, offered_port,
+    taking_up,
 };
 use super::peers::{pods_of_namespaces, rule};
 use super::ranges::INGRESS_ANY;
@@ -60,24 +60,24 @@ fn asking_namespaces(
         return Vec::new();
     }
 
-    let index = builder.index;
-    let ends = index
-        .consumers(&builder.tenant.name.value)
-        .iter()
-        .filter(|end| end.tenant.name.value == consumer.name.value);
-
-    let declares_its_end = ends.clone().next().is_some();
-    if !declares_its_end {
+    let ends = builder.index.consumers(&builder.tenant.name.value);
+    let ends = ends.and_then(|all| all.get(consumer.name.value.as_str()));
+    let key = std::ptr::from_ref::<PeerSpec>(peer);
+    let is_new = !builder.memo.let_in.contains_key(&key);
+    // A consumer that asks for another namespace of the tenant has declared its end.
+    if is_new && ends.is_none() {
         report_one_sided(builder, consumer, peer);
     }
 
-    ends.filter(|end| {
-        names_namespace(peer, &end.namespace.id)
-            && end.asks_for(&builder.namespace.id)
-            && share_a_port(end.peer, peer)
-    })
-    .map(|end| end.namespace.name.clone())
-    .collect()
+    let ends = ends.map_or(&[][..], Vec::as_slice);
+    let let_in = builder.memo.let_in.entry(key);
+    let let_in = let_in.or_insert_with(|| let_in_by(ends, peer));
+    names(let_in, &builder.namespace.id)
+}
+
+/// The names of the namespaces at the other end.
+fn names(ends: &ByNamespace<'_, &str>, own: &str) -> Vec<String> {
+    ends.of(own).into_iter().map(str::to_owned).collect()
 }
 
 fn report_one_sided(
@@ -142,17 +142,16 @@ fn report_unselectable_labels(builder: &mut PolicyBuilder<'_, '_>, offer: &Provi
 }
 
 /// The namespaces that take up an offer, and those of held tenants that did before.
-fn consumers(builder: &PolicyBuilder<'_, '_>, offer: &Provision) -> Vec<String> {
-    let own_name = &builder.tenant.name.value;
+fn consumers(builder: &mut PolicyBuilder<'_, '_>, offer: &Provision) -> Vec<String> {
+    let own_name = builder.tenant.name.value.as_str();
+    let index = builder.index;
 
-    let taking_it_up = builder
-        .index
-        .consumers(own_name)
-        .iter()
-        .filter(|end| end.tenant.name.value != *own_name)
-        .filter(|end| takes_up(end, offer, &builder.namespace.id))
-        .map(|end| end.namespace.name.clone());
-    taking_it_up
-        .chain(builder.previous_consumers(None))
-        .collect()
+    let key = std::ptr::from_ref(offer);
+    let taking_up = builder.memo.taking_up.entry(key).or_insert_with(|| {
+        let consumers = index.consumers(own_name);
+        consumers.map_or_else(ByNamespace::default, |all| taking_up(all, own_name, offer))
+    });
+    let mut all = names(taking_up, &builder.namespace.id);
+    all.extend(builder.previous_consumers(None));
+    all
 }

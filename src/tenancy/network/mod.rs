@@ -8,6 +8,7 @@ mod declared;
 mod egress;
 mod ingress;
 mod peers;
+mod ports;
 mod ranges;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,7 @@ use crate::netpol::{Dialect, Policy, Rule};
 use crate::source::Span;
 use crate::spec::fleet::FleetSpec;
 use crate::spec::tenant::{Isolation, Network};
-use builder::PolicyBuilder;
+use builder::{EdgeMemo, PolicyBuilder};
 use cluster_index::ClusterIndex;
 use peers::{own_pods, pods_of_namespaces};
 use rayon::prelude::*;
@@ -144,6 +145,7 @@ fn build_tenant(
         return policies;
     };
 
+    let mut memo = EdgeMemo::default();
     for (at, namespace) in on.namespaces.iter().enumerate() {
         if !namespace.network.rendered {
             continue;
@@ -156,6 +158,7 @@ fn build_tenant(
             known,
             waivers: waivers.start_use(),
             reaches: Vec::new(),
+            memo: &mut memo,
             findings: &mut policies.findings,
         };
 
