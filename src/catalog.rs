@@ -143,6 +143,7 @@ pub static RULES: &[&Rule] = &[
     &tenancy::INCOMPLETE,
     &tenancy::METADATA_NOT_ALLOWED,
     &tenancy::PARAMETERS,
+    &tenancy::TOO_MUCH,
     &tenancy::REQUIRED_VERSION,
     &tenancy::RESERVED_METADATA,
     &tenancy::RESERVED_NAME,

@@ -18,6 +18,7 @@ mod prior;
 mod profile;
 mod quota;
 mod roles;
+mod size;
 mod subjects;
 mod tenant;
 mod placement;
@@ -54,6 +55,7 @@ pub use roles::{
     CATALOGUE, CLUSTER_ADMIN, FLOOR_WRITING, FLOOR_WRITING_ROLE, RoleLoosening, UNKNOWN_ROLE,
     WILDCARD_ROLE, loosening, role_object,
 };
+pub use size::TOO_MUCH;
 pub use standing::{Reason, Standing, Standings};
 pub use subjects::FOREIGN_ACCOUNT;
 pub use sync::SYNC;

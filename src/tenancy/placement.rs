@@ -5,6 +5,7 @@ use super::merge::merge;
 use super::model::{OnCluster, TenantContext, TenantNamespace};
 use super::namespace::ClusterSettings;
 use super::profile::{self, check_ceiling};
+use super::size;
 use super::subjects::Binder;
 use super::tenant::{INCOMPLETE, TenantDraft};
 use super::waivers::Loosening;
@@ -41,9 +42,11 @@ impl<'w> TenantDraft<'_, 'w> {
     pub(super) fn place(&self, out: &mut Vec<Diagnostic>) -> Vec<PlacedTenant> {
         let clusters = self.clusters(out);
         self.check_cluster_ceiling(&clusters, out);
+
+        let mut lines = 0;
         clusters
             .into_iter()
-            .filter_map(|cluster| self.on_cluster(cluster, out))
+            .filter_map(|cluster| self.on_cluster(cluster, &mut lines, out))
             .collect()
     }
 
@@ -117,8 +120,14 @@ impl<'w> TenantDraft<'_, 'w> {
         sum
     }
 
-    /// Resolves the tenant on one cluster. `None` if it has no namespace there, which is reported.
-    fn on_cluster(&self, index: usize, out: &mut Vec<Diagnostic>) -> Option<PlacedTenant> {
+    /// Resolves the tenant on one cluster, and adds the lines that it renders there. `None` if it has
+    /// no namespace there, or renders too much, which is reported.
+    fn on_cluster(
+        &self,
+        index: usize,
+        lines: &mut usize,
+        out: &mut Vec<Diagnostic>,
+    ) -> Option<PlacedTenant> {
         let cluster = &self.all_clusters()[index];
         let overrides = self.overrides(index, out);
         let overridden = overrides
@@ -131,6 +140,7 @@ impl<'w> TenantDraft<'_, 'w> {
             None => Arc::clone(&self.base),
         };
 
+        *lines = size::check(self.doc, &spec, *lines, out)?;
         check_ceiling(self.profile, &spec, out);
         self.add_default_owner(&mut spec, out);
 

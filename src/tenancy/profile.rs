@@ -9,7 +9,7 @@ use crate::source::Span;
 use crate::spec::leaf::{FieldPath, Name};
 use crate::spec::schema::{self, DocumentKind};
 use crate::spec::tenant::{Resources, TenantSpec};
-use crate::spec::{ProfileDoc, did_you_mean_or, one_of_these};
+use crate::spec::{NameIndex, ProfileDoc, one_of_these};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -64,6 +64,9 @@ impl Profile {
     }
 }
 
+/// Most profiles of a chain.
+const MAX_CHAIN: usize = 64;
+
 /// A profile of a chain.
 struct Link<'a> {
     doc: &'a ProfileDoc,
@@ -78,6 +81,7 @@ pub fn resolve<'a>(
     out: &mut Vec<Diagnostic>,
 ) -> BTreeMap<&'a str, Profile> {
     let mut resolved = BTreeMap::new();
+    let names = NameIndex::new(builtin.keys().chain(own.keys()).map(String::as_str));
     for (name, doc) in builtin.iter().chain(own) {
         if own.contains_key(name) && builtin.contains_key(name) {
             let message = format!("the profile `{name}` is built in");
@@ -89,7 +93,7 @@ pub fn resolve<'a>(
             continue;
         }
 
-        let chain = chain(name, doc, builtin, own, out);
+        let chain = chain(doc, builtin, own, &names, out);
         let nothing = Node::new(doc.name.span, NodeValue::Map(Vec::new()));
         let mut profile = Profile {
             defaults: nothing.clone(),
@@ -111,12 +115,13 @@ pub fn resolve<'a>(
 
 /// A profile and those that it extends, one after the other, up to one that is wrong.
 fn chain<'a>(
-    name: &str,
     doc: &'a ProfileDoc,
     builtin: &'a BTreeMap<String, ProfileDoc>,
     own: &'a BTreeMap<String, ProfileDoc>,
+    names: &NameIndex<'_>,
     out: &mut Vec<Diagnostic>,
 ) -> Vec<Link<'a>> {
+    let name = doc.name.value.as_str();
     let mut chain = vec![Link {
         doc,
         chosen_at: None,
@@ -133,9 +138,19 @@ fn chain<'a>(
         let Some(found) =
             found.filter(|found| !chain.iter().any(|link| std::ptr::eq(link.doc, *found)))
         else {
-            out.push(unknown_parent(name, parent, builtin, own));
+            out.push(unknown_parent(name, parent, names));
             break;
         };
+        if chain.len() == MAX_CHAIN {
+            let message =
+                format!("the profile `{name}` extends more than {MAX_CHAIN} profiles, one by one");
+            out.push(
+                Diagnostic::new(&UNKNOWN_PROFILE, doc.name.span, message)
+                    .fix("extend a profile that is nearer to the end of the chain")
+                    .scope(Scope::Fleet),
+            );
+            break;
+        }
 
         let child = chain.last().map_or(name, |link| &link.doc.name.value);
         if own.contains_key(child) {
@@ -153,21 +168,14 @@ fn chain<'a>(
     chain
 }
 
-fn unknown_parent(
-    name: &str,
-    parent: &Spanned<Name>,
-    builtin: &BTreeMap<String, ProfileDoc>,
-    own: &BTreeMap<String, ProfileDoc>,
-) -> Diagnostic {
+fn unknown_parent(name: &str, parent: &Spanned<Name>, names: &NameIndex<'_>) -> Diagnostic {
     let message = format!(
         "the profile `{name}` extends `{}`, which is not defined or extends it",
         parent.value
     );
-    let fix = did_you_mean_or(
-        parent,
-        builtin.keys().chain(own.keys()).map(String::as_str),
-        || "name a profile of tenants/profiles/, or a built-in one".into(),
-    );
+    let fix = names.did_you_mean_or(parent, || {
+        "name a profile of tenants/profiles/, or a built-in one".into()
+    });
     Diagnostic::new(&UNKNOWN_PROFILE, parent.span, message)
         .fix(fix)
         .scope(Scope::Fleet)

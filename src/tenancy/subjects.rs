@@ -3,7 +3,7 @@
 use super::model::{Deployer, TenantBinding, TenantNamespace};
 use super::roles::{self, CATALOGUE, RoleLoosening, UNBOUND, UNKNOWN_ROLE, find_role, role_object};
 use super::waivers::{Loosening, WaiverUse};
-use crate::diagnostic::{Diagnostic, rule};
+use crate::diagnostic::{Diagnostic, LISTED, rule};
 use crate::document::Spanned;
 use crate::kube::RBAC;
 use crate::source::Span;
@@ -11,6 +11,7 @@ use crate::spec::fleet::FleetSpec;
 use crate::spec::tenant::{ReachSpec, SubjectSpec};
 use crate::spec::{did_you_mean, did_you_mean_or, one_of_these};
 use crate::value::{Text, Value, map};
+use std::collections::BTreeSet;
 
 rule! {
     /// An owner or a member is a service account of a namespace that is not the tenant's.
@@ -97,6 +98,8 @@ impl Binder<'_, '_> {
             .as_ref()
             .map_or(ReachSpec::Tenant, |level| level.value);
         let listed = subject.namespaces.as_ref();
+        let listed: Option<BTreeSet<&str>> =
+            listed.map(|listed| listed.iter().map(|name| name.as_str()).collect());
 
         check_namespaces(subject, namespaces, out);
         let Some(rbac) = self.rbac_subject(subject, namespaces, out) else {
@@ -109,8 +112,8 @@ impl Binder<'_, '_> {
         };
 
         for namespace in namespaces {
-            if listed.is_some_and(|listed| !listed.iter().any(|name| name.as_str() == namespace.id))
-            {
+            let is_listed = |listed: &BTreeSet<&str>| listed.contains(namespace.id.as_str());
+            if !listed.as_ref().is_none_or(is_listed) {
                 continue;
             }
             let grant = self.grant(subject, default_role, reach, &namespace.name, out);
@@ -247,12 +250,15 @@ fn check_namespaces(
     namespaces: &[TenantNamespace],
     out: &mut Vec<Diagnostic>,
 ) {
-    for wanted in subject.namespaces.iter().flatten() {
-        if !namespaces.iter().any(|one| one.id == wanted.as_str()) {
-            let fix = one_of_these(wanted, namespaces.iter().map(|one| one.id.as_str()));
-            let message = format!("the tenant has no namespace `{}`", wanted.value);
-            out.push(Diagnostic::new(&super::UNKNOWN_PEER, wanted.span, message).fix(fix));
-        }
+    let known: BTreeSet<&str> = namespaces.iter().map(|one| one.id.as_str()).collect();
+    let listed = subject.namespaces.iter().flatten();
+    let unknown = listed.filter(|wanted| !known.contains(wanted.as_str()));
+    for (at, wanted) in unknown.enumerate() {
+        // Further ones are not listed.
+        let compared = if at < LISTED { namespaces } else { &[] };
+        let fix = one_of_these(wanted, compared.iter().map(|one| one.id.as_str()));
+        let message = format!("the tenant has no namespace `{}`", wanted.value);
+        out.push(Diagnostic::new(&super::UNKNOWN_PEER, wanted.span, message).fix(fix));
     }
 }
 

@@ -25,6 +25,7 @@ mod fleets;
 mod flux;
 mod forged_output;
 mod gate;
+mod growth;
 mod held;
 mod help;
 mod hostile_input;
