@@ -45,44 +45,44 @@ pub fn shows_credential(text: &str) -> bool {
     credential(text, 0).is_some()
 }
 
-/// The place of the first credential from a byte on that is not left out already.
-fn credential(text: &str, from: usize) -> Option<Range<usize>> {
+/// The place of the first credential from a byte on. Each byte is looked at once or twice.
+fn credential(text: &str, mut from: usize) -> Option<Range<usize>> {
     let is_end = |c: char| c.is_whitespace() || "\"'`<>()[]{},\\".contains(c);
-    let end_of = |start: usize| {
+    let until = |start: usize, is_end: &dyn Fn(char) -> bool| {
         text[start..]
             .find(is_end)
             .map_or(text.len(), |at| start + at)
     };
-    let all = |mark: &'static str| {
-        let found = text[from..].match_indices(mark);
-        found.map(move |(at, _)| from + at + mark.len())
-    };
 
-    let users = all("://").filter_map(|start| {
-        let end = end_of(start);
-        let host = text[start..end]
-            .find(['/', '?', '#'])
-            .map_or(end, |at| start + at);
-        let at = text[start..host].rfind('@')?;
-        Some(start..start + at)
-    });
-    let tokens = all("Bearer ").map(|start| start..end_of(start));
-    let web_tokens = all("eyJ").filter_map(|start| {
-        let range = start - 3..end_of(start);
-        (text[range.clone()].matches('.').count() == 2).then_some(range)
-    });
-    let sops = all("ENC[").map(|start| {
-        let end = text[start..].find(']');
-        start..end.map_or(text.len(), |at| start + at)
-    });
+    loop {
+        from = until(from, &|c| matches!(c, ':' | 'B' | 'e' | 'E'));
+        let rest = text.get(from..).filter(|rest| !rest.is_empty())?;
+        let mut next = from + 1;
 
-    let first = [
-        users.filter(|range| !range.is_empty()).next(),
-        tokens.filter(|range| !range.is_empty()).next(),
-        web_tokens.filter(|range| !range.is_empty()).next(),
-        sops.filter(|range| !range.is_empty()).next(),
-    ];
-    first.into_iter().flatten().min_by_key(|range| range.start)
+        let hidden = if rest.starts_with("://") {
+            let start = from + 3;
+            let host = until(start, &|c| is_end(c) || "/?#".contains(c));
+            let at = text[start..host].rfind('@').unwrap_or(0);
+            start..start + at
+        } else if rest.starts_with("Bearer ") {
+            from + 7..until(from + 7, &is_end)
+        } else if rest.starts_with("ENC[") {
+            from + 4..until(from + 4, &|c| "]\"\\\n".contains(c))
+        } else if rest.starts_with("eyJ") {
+            // Nothing else begins within such a word.
+            next = until(from, &is_end);
+            let is_token = text[from..next].matches('.').count() == 2;
+            from..if is_token { next } else { from }
+        } else {
+            from..from
+        };
+
+        let is_left_out = text[hidden.clone()] == *NO_CREDENTIAL;
+        if !hidden.is_empty() && !is_left_out {
+            return Some(hidden);
+        }
+        from = next;
+    }
 }
 
 /// The characters of a text, each with whether it stands for itself alone. That depends on the
@@ -202,4 +202,47 @@ pub fn is_deceptive(c: char) -> bool {
             | '\u{fff0}'..='\u{fffb}'
             | '\u{fffe}'..='\u{ffff}'
             | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod credential_tests {
+    use super::*;
+
+    #[test]
+    fn no_credential_stays() {
+        for (text, wanted) in [
+            (
+                "see https://u:p@x.example/a@b ://",
+                "see https://(not shown)@x.example/a@b ://",
+            ),
+            ("a Bearer abc, b", "a Bearer (not shown), b"),
+            ("ENC[x] ENC[y", "ENC[(not shown)] ENC[(not shown)"),
+            ("é eyJh.b.c é eyJ.x", "é (not shown) é eyJ.x"),
+            ("https://x.example/a", "https://x.example/a"),
+            // The end of a string of JSON ends it.
+            ("[\"ENC[a\", \"b\"]", "[\"ENC[(not shown)\", \"b\"]"),
+        ] {
+            assert_eq!(without_credentials(text), wanted);
+            assert_eq!(without_credentials(wanted), wanted, "again");
+        }
+    }
+
+    #[test]
+    fn the_cost_grows_with_the_text() {
+        for part in [
+            "://",
+            "eyJ",
+            "ENC[a]",
+            "Bearer a ",
+            "https://a:b@c ",
+            "e",
+            ":",
+        ] {
+            let text = part.repeat((1 << 20) / part.len());
+            assert!(
+                without_credentials(&text).len() <= 12 * text.len(),
+                "{part}"
+            );
+        }
+    }
 }
