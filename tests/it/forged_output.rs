@@ -542,7 +542,10 @@ fn no_object_forges_a_difference() {
     sandbox.git(&["init", "-q"]).code(0);
     sandbox.git(&["add", "."]).code(0);
     sandbox.git(&["commit", "-q", "-m", "x"]).code(0);
-    sandbox.write("tenants/m.yaml", all(&|at| HOSTILE[at].replace('\0', "")));
+    // kustomize refuses the others, so that no object has them.
+    let passes = |c: &char| !matches!(c, '\0' | '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}');
+    let passed = |at: usize| HOSTILE[at].chars().filter(passes).collect::<String>();
+    sandbox.write("tenants/m.yaml", all(&passed));
 
     let ran = sandbox.run(&["diff", "HEAD", "--format", "json"]).code(0);
     let changes = json(&ran.out)["changes"].as_array().map_or(0, Vec::len);

@@ -1,0 +1,286 @@
+//! `delivery.manifests: own`: a tenant's verbatim objects lie in a unit of their own, so that what is
+//! wrong with them stops neither the tenant's floor nor anybody else.
+
+use crate::support::flux_loop::FluxLoop;
+use crate::support::live_fleet::{self, ok};
+use crate::support::{FLEET, Sandbox, tenant};
+
+const CONFIG: &str =
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x,   namespace: NS} # kept\n";
+
+/// A fleet whose tenant `a` has a verbatim file, and `b` has none.
+fn fleet(delivery: &str) -> Sandbox {
+    let fleet = format!("{FLEET}  delivery: {{{delivery}}}\n");
+    let manifests = "  manifests: [m.yaml]\n";
+    Sandbox::with(&[
+        ("tenants/fleet.yaml", &fleet),
+        ("tenants/a.yaml", &tenant("a", manifests)),
+        ("tenants/b.yaml", &tenant("b", "")),
+        ("tenants/m.yaml", &CONFIG.replace("NS", "a")),
+    ])
+}
+
+#[test]
+fn verbatim_objects_lie_in_a_unit_of_the_tenant() {
+    for (unit, folder, core) in [
+        ("unit: tenant", "a", "tenant-a"),
+        ("unit: shard, shards: 1", "shard-00", "tenants-shard-00"),
+    ] {
+        let sandbox = fleet(&format!("manifests: own, {unit}"));
+        sandbox.run(&["render"]).code(0);
+        let config = CONFIG.replace("NS", "a");
+        let floor = sandbox.read(&format!("rendered/prod/tenants/{folder}/a.yaml"));
+        assert!(
+            sandbox
+                .read("rendered/prod/manifests/a/a.yaml")
+                .contains(&config)
+        );
+        assert!(
+            !floor.contains(&config) && floor.contains("name: sync.a.manifests"),
+            "{floor}"
+        );
+        assert!(!sandbox.has("rendered/prod/manifests/b/b.yaml"));
+
+        let applier = sandbox.read("rendered/prod/entry/manifests-a.yaml");
+        for line in [
+            "  path: ./rendered/prod/manifests/a\n",
+            "  serviceAccountName: sync.a.manifests\n",
+            &format!("  dependsOn:\n  - name: {core}\n"),
+        ] {
+            assert!(applier.contains(line), "{line}: {applier}");
+        }
+
+        // The account writes what tenants may have, and nothing of the floor.
+        let roles = sandbox.read("rendered/prod/platform/roles.yaml");
+        let (_, role) = roles
+            .split_once("name: tenantry-manifests\n")
+            .expect("the role");
+        let role = role.split("\n---").next().expect("its rules");
+        assert!(
+            role.contains("- configmaps\n") && role.contains("- deployments\n"),
+            "{role}"
+        );
+        for kind in [
+            "networkpolicies",
+            "resourcequotas",
+            "limitranges",
+            "roles",
+            "rolebindings",
+            "*",
+        ] {
+            assert!(!role.contains(&format!("- {kind}\n")), "{kind}: {role}");
+        }
+
+        sandbox.run(&["render", "--check"]).code(0);
+        sandbox.run(&["prove"]);
+    }
+}
+
+/// Sets where verbatim files lie, and renders. Returns the exit code and what is said.
+fn move_to(sandbox: &Sandbox, from: &str, to: &str) -> (i32, String) {
+    let text = sandbox.read("tenants/fleet.yaml");
+    sandbox.write(
+        "tenants/fleet.yaml",
+        text.replace(&format!("manifests: {from}"), &format!("manifests: {to}")),
+    );
+    let ran = sandbox.run(&["render"]);
+    (ran.code, ran.all())
+}
+
+#[test]
+fn a_move_takes_two_steps() {
+    let sandbox = fleet("manifests: shared, unit: tenant");
+    sandbox.run(&["render"]).code(0);
+    let unit = "rendered/prod/entry/tenant-a.yaml";
+    let floor = "rendered/prod/tenants/a/a.yaml";
+    let apart = "rendered/prod/manifests/a/a.yaml";
+
+    let (code, said) = move_to(&sandbox, "shared", "own");
+    assert!(code == 1 && said.contains("tree/object-moved"), "{said}");
+    assert!(!sandbox.has(apart));
+
+    assert_eq!(move_to(&sandbox, "own", "moving").0, 0);
+    assert!(sandbox.read(unit).contains("commonMetadata:") && !sandbox.has(apart));
+    let config = CONFIG.replace("NS", "a");
+    assert!(sandbox.read(floor).contains(&config));
+
+    assert_eq!(move_to(&sandbox, "moving", "own").0, 0);
+    assert!(!sandbox.read(unit).contains("commonMetadata:"));
+    assert!(sandbox.read(apart).contains(&config) && !sandbox.read(floor).contains(&config));
+
+    let (code, said) = move_to(&sandbox, "own", "shared");
+    assert!(code == 1 && said.contains("tree/object-moved"), "{said}");
+}
+
+/// Texts that are put into a tenant's rendered file behind tenantry's back, each after `---`.
+fn poisons() -> Vec<(&'static str, String)> {
+    let config = |metadata: &str, rest: &str| {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: p, {metadata}}}\n{rest}\n")
+    };
+    let here = "namespace: iris";
+    let long = "x".repeat(300_000);
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: p, namespace: iris}\nspec: {replicas: three, \
+                      selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a, image: b}]}}}\n";
+    let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: iris}\nspec: {podSelector: {}, ingress: [{}]}\n";
+    let admin = "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}\n\
+                 subjects: [{kind: ServiceAccount, name: default, namespace: iris}]\n";
+    vec![
+        ("a Secret of SOPS", "apiVersion: v1\nkind: Secret\nmetadata: {name: p, namespace: iris}\nsops: {mac: a}\n".into()),
+        ("a count that is a text", deployment.into()),
+        ("a boolean", config(here, "data: {a: true}")),
+        ("a long annotation", config(&format!("{here}, annotations: {{a: {long}}}"), "")),
+        ("a key that is a number", config(here, "data: {1: a}")),
+        ("a key of 1,030 characters", config(here, &format!("data: {{? {} : b}}", "k".repeat(1030)))),
+        ("a tab after a dash", config(here, "data:\n-\ta")),
+        ("half a character", config(here, "data: {a: \"\\ud800\"}")),
+        ("an unknown alias", config(here, "data: {a: *a}")),
+        ("a kind without a CRD", "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: p, namespace: iris}\n".into()),
+        ("an object of a neighbour", config("namespace: jade", "data: {a: b}")),
+        ("an object of the cluster", "apiVersion: v1\nkind: Namespace\nmetadata: {name: poison}\n".into()),
+        ("a policy", policy.into()),
+        ("a binding", format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {{name: p, namespace: iris}}\n{admin}")),
+        ("a binding of the cluster", format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: p}}\n{admin}")),
+        ("an object twice", format!("{0}---\n{0}", config(here, "data: {a: b}"))),
+        ("a port out of range", "apiVersion: v1\nkind: Service\nmetadata: {name: p, namespace: iris}\nspec: {ports: [{port: 70000}]}\n".into()),
+    ]
+}
+
+/// A committed fleet of `iris` and `jade`, each with a verbatim file, that Flux has applied.
+fn live(flux: &FluxLoop, delivery: &str, file: impl Fn(&str) -> String) -> Sandbox {
+    let fleet = live_fleet::FLEET.replace("delivery: {", &format!("delivery: {{{delivery}, "));
+    let repo = Sandbox::with(&[("tenants/fleet.yaml", &fleet)]);
+    for name in ["iris", "jade"] {
+        let spec = live_fleet::tenant(name)
+            .replace("spec: {", &format!("spec: {{manifests: [{name}-m.yaml], "));
+        repo.write(&format!("tenants/{name}.yaml"), spec);
+        repo.write(&format!("tenants/{name}-m.yaml"), file(name));
+    }
+    repo.git(&["init", "-q", "-b", "main"]);
+    commit(&repo);
+    flux.serve(&repo);
+    repo
+}
+
+/// Renders and commits. Returns the commit.
+fn commit(repo: &Sandbox) -> String {
+    repo.run(&["render"]).code(0);
+    commit_as_is(repo)
+}
+
+fn commit_as_is(repo: &Sandbox) -> String {
+    repo.git(&["add", "-A"]);
+    assert_eq!(repo.git(&["commit", "-q", "-m", "more"]).code, 0);
+    repo.git(&["rev-parse", "HEAD"]).out.trim().to_owned()
+}
+
+/// What a Kustomization's status says at a path.
+fn status(flux: &FluxLoop, name: &str, path: &str) -> String {
+    let path = format!("jsonpath={{.status.{path}}}");
+    let args = [
+        "get",
+        "kustomization",
+        name,
+        "-n",
+        "flux-system",
+        "-o",
+        &path,
+    ];
+    flux.plane.kubectl(&args).out
+}
+
+fn wait_for(flux: &FluxLoop, names: &[&str], head: &str) {
+    for name in names {
+        flux.until(name, || {
+            status(flux, name, "lastAppliedRevision").contains(head)
+        });
+    }
+}
+
+#[test]
+fn a_poisonous_object_stops_its_own_unit_alone() {
+    let Some(flux) = FluxLoop::get() else { return };
+    for (unit, units) in [
+        ("unit: shard, shards: 1", ["tenants-shard-00"].as_slice()),
+        ("unit: tenant", &["tenant-iris", "tenant-jade"]),
+    ] {
+        let delivery = format!("manifests: own, {unit}");
+        let repo = live(&flux, &delivery, |name| CONFIG.replace("NS", name));
+        let head = repo.git(&["rev-parse", "HEAD"]).out.trim().to_owned();
+        let neighbours = [units, &["manifests-jade", "tenantry", "tenantry-platform"]].concat();
+        wait_for(&flux, &neighbours, &head);
+        wait_for(&flux, &["manifests-iris"], &head);
+
+        let file = "rendered/live/manifests/iris/iris.yaml";
+        let good = repo.read(file);
+        for (what, text) in poisons() {
+            repo.write(file, format!("{good}---\n{text}"));
+            let head = commit_as_is(&repo);
+            flux.push(&repo);
+            wait_for(&flux, &neighbours, &head);
+            let ready = "conditions[?(@.type=='Ready')].status";
+            flux.until(what, || {
+                status(&flux, "manifests-iris", "lastAttemptedRevision").contains(&head)
+                    && status(&flux, "manifests-iris", ready) == "False"
+            });
+            let applied = status(&flux, "manifests-iris", "lastAppliedRevision");
+            assert!(!applied.contains(&head), "{what}: {applied}");
+        }
+
+        let report = live_fleet::report(&flux, &repo);
+        assert_ne!(live_fleet::phase(&report, "iris"), "Active");
+        assert_eq!(live_fleet::phase(&report, "jade"), "Active", "{report}");
+    }
+}
+
+/// A running fleet moves its verbatim objects in two steps, and Flux deletes none of them.
+#[test]
+fn a_move_in_two_steps_deletes_nothing() {
+    let Some(flux) = FluxLoop::get() else { return };
+    let claim = |name: &str| {
+        format!(
+            "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: p, namespace: {name}}}\n\
+             spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}\n---\n\
+             apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: d, namespace: {name}}}\n\
+             spec: {{replicas: 0, selector: {{matchLabels: {{a: b}}}}, template: {{metadata: {{labels: {{a: b}}}}, \
+             spec: {{containers: [{{name: a, image: b}}]}}}}}}\n"
+        )
+    };
+    let repo = live(&flux, "manifests: shared, unit: tenant", claim);
+    let head = repo.git(&["rev-parse", "HEAD"]).out.trim().to_owned();
+    let units = ["tenant-iris", "tenant-jade", "tenantry"];
+    wait_for(&flux, &units, &head);
+
+    let field = |path: &str| {
+        let path = format!("jsonpath={{.items[*].metadata.{path}}}");
+        let args = [
+            "get",
+            "deployments,persistentvolumeclaims",
+            "-n",
+            "iris",
+            "-o",
+            &path,
+        ];
+        let ran = flux.plane.kubectl(&args);
+        ok(&ran);
+        ran.out
+    };
+    let before = field("uid");
+    assert_eq!(before.split_whitespace().count(), 2, "{before}");
+
+    let prune = "annotations.kustomize\\.toolkit\\.fluxcd\\.io/prune";
+    for (from, to, kept) in [("shared", "moving", 2), ("moving", "own", 0)] {
+        let text = repo.read("tenants/fleet.yaml");
+        let (from, to) = (format!("manifests: {from}"), format!("manifests: {to}"));
+        repo.write("tenants/fleet.yaml", text.replace(&from, &to));
+        let head = commit(&repo);
+        flux.push(&repo);
+        wait_for(&flux, &units, &head);
+        if to.ends_with("own") {
+            wait_for(&flux, &["manifests-iris", "manifests-jade"], &head);
+        }
+        flux.until("the marks", || {
+            field(prune).split_whitespace().count() == kept
+        });
+        assert_eq!(field("uid"), before);
+    }
+}
