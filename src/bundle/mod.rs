@@ -89,12 +89,16 @@ pub struct TenantBundle<T> {
     /// Objects of kinds that the cluster may lack. They are applied after the core, so that they
     /// cannot hold it up.
     pub deferred: ObjectSet<T>,
+    /// Objects of verbatim files that are applied apart from the floor, as an account of the
+    /// tenant.
+    pub manifests: ObjectSet<T>,
 }
 
 impl<T: ObjectForm> TenantBundle<T> {
     /// The identities of the tenant's objects.
     pub fn ids(&self) -> impl Iterator<Item = &ObjectId> {
-        self.core.ids().chain(self.deferred.ids())
+        let floor = self.core.ids().chain(self.deferred.ids());
+        floor.chain(self.manifests.ids())
     }
 }
 

@@ -14,13 +14,13 @@ use crate::kube::names::OWNER_LABEL;
 use crate::kube::{ObjectId, kinds};
 use crate::source::{SourceMap, Span};
 use crate::spec::FleetDoc;
-use crate::spec::fleet::ClusterSpec;
+use crate::spec::fleet::{ClusterSpec, ManifestPlace};
 use crate::spec::leaf::Line;
-use crate::tenancy::Tenancy;
 use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
+use crate::tenancy::{MANIFESTS_ROLE, Tenancy};
 use crate::value::{Entry, Text, Value, map, merge_entries};
 use rayon::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Renders the tenants that are wanted on every cluster.
 pub fn render<T: ObjectForm>(
@@ -153,6 +153,7 @@ struct Renderer<'a> {
     manifests: &'a TenantManifests,
     sources: &'a SourceMap,
     annotations: AnnotationSets,
+    manifest_place: ManifestPlace,
 }
 
 impl<'a> Renderer<'a> {
@@ -168,6 +169,12 @@ impl<'a> Renderer<'a> {
             let rules = role.rules.iter().filter_map(|rule| serde_json::to_value(&rule.value).ok());
             map! { "name" => role.name.as_str(), "rules" => rules.map(|rule| Value::from(&rule)).collect::<Vec<_>>() }
         });
+
+        let mut roles: Vec<Value> = roles.collect();
+        if fleet.spec.manifest_place() != ManifestPlace::Shared {
+            let kinds = fleet.spec.tenant_kinds.iter().flatten();
+            roles.push(manifests_role(kinds.map(|kind| kind.as_str())));
+        }
 
         let labels = cluster
             .labels
@@ -188,7 +195,7 @@ impl<'a> Renderer<'a> {
                     "version" => engine.version(),
                 },
             },
-            roles: roles.collect::<Vec<_>>().into(),
+            roles: roles.into(),
             cluster_name: cluster.name.as_str(),
             cluster_span: cluster.name.span,
             fleet_span: fleet.name.span,
@@ -199,6 +206,7 @@ impl<'a> Renderer<'a> {
             manifests,
             sources,
             annotations: AnnotationSets::new(engine),
+            manifest_place: fleet.spec.manifest_place(),
         }
     }
 
@@ -264,10 +272,13 @@ impl<'a> Renderer<'a> {
             index,
             core: ObjectSet::default(),
             deferred: ObjectSet::default(),
+            manifests: ObjectSet::default(),
         };
 
         for object in self.tenant(tenant, on, &mut faults) {
-            let set = if kinds::is_present(&object.id.group) {
+            let set = if self.is_apart(&object, on) {
+                &mut bundle.manifests
+            } else if kinds::is_present(&object.id.group) {
                 &mut bundle.core
             } else {
                 &mut bundle.deferred
@@ -277,6 +288,15 @@ impl<'a> Renderer<'a> {
         }
 
         (bundle, faults)
+    }
+
+    /// Whether an object is applied apart from the floor: it is of a verbatim file, and no part of
+    /// the floor of an adopted namespace.
+    fn is_apart(&self, object: &Object<'_>, on: &OnCluster) -> bool {
+        let id = &object.id;
+        let is_verbatim = matches!(object.body, ObjectBody::Verbatim(..));
+        let is_floor = kinds::is_floor(id) || (id.kind == "ServiceAccount" && id.name == "default");
+        self.manifest_place == ManifestPlace::Own && is_verbatim && !is_floor && !on.plain
     }
 
     /// A tenant's objects, in the order of applying.
@@ -513,6 +533,33 @@ impl<'a> Renderer<'a> {
         (!(its_own && made_for_sync))
             .then(|| format!("`{}` is not one of its namespaces", id.namespace))
     }
+}
+
+/// The role of the accounts that apply verbatim files: it writes each kind that tenants may have, and
+/// no kind of the floor. `kinds` are those of CRDs, as `group/Kind`.
+fn manifests_role<'k>(kinds: impl Iterator<Item = &'k str>) -> Value {
+    let mut resources: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (group, kind) in kinds::tenant_kinds() {
+        let plurals = resources.entry(group.name).or_default();
+        plurals.insert(kind.plural.to_owned());
+    }
+    for (group, kind) in kinds.filter_map(|kind| kind.split_once('/')) {
+        let plurals = resources.entry(group).or_default();
+        plurals.insert(kinds::plural(group, kind));
+    }
+
+    let verbs = [
+        "get", "list", "watch", "create", "update", "patch", "delete",
+    ];
+    let texts = |texts: Vec<&str>| texts.into_iter().map(Value::from).collect::<Vec<_>>();
+    let rules = resources.iter().map(|(group, plurals)| {
+        map! {
+            "apiGroups" => texts(vec![group]),
+            "resources" => texts(plurals.iter().map(String::as_str).collect()),
+            "verbs" => texts(verbs.to_vec()),
+        }
+    });
+    map! { "name" => MANIFESTS_ROLE, "rules" => rules.collect::<Vec<_>>() }
 }
 
 fn duplicate(object: &Object<'_>, span: Span) -> Diagnostic {

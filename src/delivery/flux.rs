@@ -206,9 +206,14 @@ fn kustomization(
         "timeout" => "5m",
         "path" => path,
         "prune" => true,
-        "serviceAccountName" => engine.account(),
+        "serviceAccountName" => folder.account.as_deref().unwrap_or(engine.account()),
         "sourceRef" => source,
     };
+
+    if folder.keep_objects {
+        let kept = map! { "annotations" => Value::from(vec![NOT_PRUNED.annotation()]) };
+        spec.change(|entries| entries.push(("commonMetadata".into(), kept)));
+    }
 
     if let Some(after) = folder.after {
         spec.change(|entries| entries.push(("dependsOn".into(), list![map! { "name" => after }])));

@@ -256,6 +256,10 @@ pub struct AppliedFolder<'a> {
     pub keep: bool,
     /// The object that has to be ready first.
     pub after: Option<&'a str>,
+    /// The service account that applies it; the engine's own if there is none.
+    pub account: Option<String>,
+    /// Whether no object that leaves the folder is deleted, though the folder's object stays.
+    pub keep_objects: bool,
 }
 
 /// Where an engine finds a folder.

@@ -269,6 +269,7 @@ fn add_rendered(
             let mut facts = Facts::keeping(beside.keeps_objects);
             add(&mut facts, &tenant.core, &again);
             add(&mut facts, &tenant.deferred, &again);
+            add(&mut facts, &tenant.manifests, &again);
             facts
         })
         .collect();

@@ -9,7 +9,9 @@ use crate::spec::FleetDoc;
 use crate::spec::fleet::ClusterSpec;
 use crate::tenancy::Tenancy;
 use crate::tenancy::model::{OnCluster, Tenant};
-use crate::tree::{ENTRY, PLATFORM, Tree, TreeUnit, core_of, late_of};
+use crate::tree::{
+    ENTRY, PLATFORM, Tree, TreeUnit, core_of, late_of, manifests_of, manifests_tenant,
+};
 use crate::value::{Text, Value};
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -152,6 +154,8 @@ impl Desired {
                 let index = wanted.add_tenant(tenant, on);
                 let unit = units(&part.tenant);
                 wanted.take(&mut part.deferred, Some(index), late_of(&unit).into());
+                let apart = manifests_of(&part.tenant);
+                wanted.take(&mut part.manifests, Some(index), apart.into());
                 wanted.take(&mut part.core, Some(index), unit.into());
             }
         }
@@ -213,6 +217,9 @@ impl Desired {
                 continue;
             };
             let core = core_of(&id.name).unwrap_or(&id.name);
+            let apart =
+                manifests_tenant(&id.name).map(|tenant| TreeUnit::of_tenant(tenant).applier());
+            let core = apart.as_deref().unwrap_or(core);
             let applier = DesiredObject {
                 value: value.clone(),
                 span: self.span,

@@ -6,7 +6,7 @@ use super::finding::LiveFinding;
 use super::observe::Observations;
 use super::rules::{MISSING, NOT_CONVERGED};
 use crate::diagnostic::Level;
-use crate::tree::{ENTRY, core_of, late_of};
+use crate::tree::{ENTRY, core_of, late_of, manifests_of, manifests_tenant};
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -137,7 +137,11 @@ impl TenantStates<'_> {
 
         let worst = self.worst.get(&tenant.name);
         let message = worst.map(|found| found.diagnostic.message.clone());
-        let behind = unit.and_then(|unit| self.behind(unit));
+        let behind = unit.and_then(|unit| self.behind(unit)).or_else(|| {
+            self.progress
+                .behind
+                .get(manifests_of(&tenant.name).as_str())
+        });
 
         match (message, behind) {
             (Some(message), _) if !worst.is_some_and(|found| is_transient(found)) => {
@@ -176,6 +180,7 @@ fn core_units(wanted: &Desired) -> BTreeMap<u32, &Text> {
         .values()
         .filter_map(|want| Some((want.tenant?, want.unit.as_ref()?)))
         .filter(|(_, unit)| core_of(unit).is_none() && *unit != ENTRY)
+        .filter(|(_, unit)| manifests_tenant(unit).is_none())
         .collect()
 }
 

@@ -590,6 +590,14 @@ pub struct Delivery {
     /// Renders: `spec.sourceRef` of the units' Kustomizations.
     /// Rules: `tree/no-registry`.
     pub source: Option<SourceMode>,
+    /// Where the objects of tenants' verbatim files lie: `shared` is beside the tenant's floor,
+    /// `own` a Kustomization of the tenant's own, applied after the floor as an account that is
+    /// bound in the tenant's namespaces alone. `moving` prepares the move from one to the other.
+    ///
+    /// Default: `shared`.
+    /// Renders: the folders `manifests`, their Kustomizations, and the accounts that apply them.
+    /// Rules: `tree/object-moved`.
+    pub manifests: Option<Spanned<ManifestPlace>>,
     /// The path of the one file that lies outside the tree, where the cluster's bootstrap looks for
     /// it. Made from `{{ cluster }}`.
     ///
@@ -638,6 +646,27 @@ pub enum UnitChoice {
     Tenant,
     /// A shard of some fifty tenants.
     Shard,
+}
+
+/// Where the objects of tenants' verbatim files lie.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub enum ManifestPlace {
+    /// In the unit of the tenant's floor: an object that is refused stops the floor's apply.
+    #[default]
+    Shared,
+    /// As `shared`, and Flux deletes no object that leaves a unit.
+    Moving,
+    /// In a Kustomization of the tenant's own.
+    Own,
+}
+
+impl FleetSpec {
+    /// Where the objects of tenants' verbatim files lie.
+    pub fn manifest_place(&self) -> ManifestPlace {
+        let stated = self.delivery.as_ref().and_then(|d| d.manifests.as_ref());
+        stated.map_or_else(ManifestPlace::default, |place| place.value)
+    }
 }
 
 /// How many shards.

@@ -52,8 +52,8 @@ pub use prior::{ClaimKey, ClaimKind, Prior};
 pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE};
 pub use quota::{OVER_TENANT, WITHOUT_EFFECT as QUOTA_WITHOUT_EFFECT};
 pub use roles::{
-    CATALOGUE, CLUSTER_ADMIN, FLOOR_WRITING, FLOOR_WRITING_ROLE, RoleLoosening, UNKNOWN_ROLE,
-    WILDCARD_ROLE, loosening, role_object,
+    CATALOGUE, CLUSTER_ADMIN, FLOOR_WRITING, FLOOR_WRITING_ROLE, MANIFESTS_ROLE, RoleLoosening,
+    UNKNOWN_ROLE, WILDCARD_ROLE, loosening, role_object,
 };
 pub use size::TOO_MUCH;
 pub use standing::{Reason, Standing, Standings};

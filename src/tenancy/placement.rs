@@ -162,7 +162,8 @@ impl<'w> TenantDraft<'_, 'w> {
         for member in spec.members.iter().flatten() {
             binder.bind(member, None, &mut namespaces, out);
         }
-        let (syncs, deployers) = self.syncs(&binder, &spec, cluster, &mut namespaces, out);
+        let (syncs, mut deployers) = self.syncs(&binder, &spec, cluster, &mut namespaces, out);
+        deployers.extend(self.manifest_account(&spec, cluster, &mut namespaces));
 
         if let Some(flag) = spec.flux_create_tenant() {
             self.require_plain_waivers(flag.span, &namespaces, out);

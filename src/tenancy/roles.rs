@@ -56,6 +56,8 @@ pub static CATALOGUE: [&str; 7] = [
 ];
 /// The role of an owner who is bound elsewhere.
 pub(super) const UNBOUND: &str = "none";
+/// The role of the account that applies a tenant's verbatim files.
+pub const MANIFESTS_ROLE: &str = "manifests";
 
 /// Kubernetes' own ClusterRoles, besides `cluster-admin`, that can change a floor: they write
 /// network policies. A test holds them against the rules that kube-apiserver gives them.
@@ -74,7 +76,8 @@ pub fn check_roles(fleet: &FleetSpec, out: &mut Vec<Diagnostic>) {
     let mut seen = BTreeSet::new();
     for role in fleet.roles.iter().flatten() {
         let name = role.name.as_str();
-        if CATALOGUE.contains(&name) || name == UNBOUND || !seen.insert(name) {
+        let is_taken = CATALOGUE.contains(&name) || [UNBOUND, MANIFESTS_ROLE].contains(&name);
+        if is_taken || !seen.insert(name) {
             let message =
                 format!("the role `{name}` is in the catalogue already, or defined twice");
             out.push(

@@ -1,6 +1,6 @@
 //! The OCI artifacts of a cluster whose units have one each.
 
-use super::entry::{TreeUnit, artifact_url, late_of};
+use super::entry::{ManifestUnit, TreeUnit, artifact_url, late_of, manifests_of};
 use super::layout::TenantPart;
 use super::model::{Artifact, Tree, TreeRequest};
 use super::record::{FileEntry, short_hex};
@@ -44,6 +44,7 @@ pub fn list_artifacts(
     request: &TreeRequest<'_>,
     cluster: &ClusterSpec,
     units: &[TreeUnit],
+    apart: &[ManifestUnit],
     tree: &Tree,
 ) -> Vec<Artifact> {
     let Some(artifacts) = artifacts_of(request.fleet, cluster) else {
@@ -52,27 +53,31 @@ pub fn list_artifacts(
     let name = cluster.name.as_str();
     let contents = contents(request, name, tree);
 
-    let artifact = |unit: &TreeUnit, part: TenantPart| {
-        let folder = request.layout.cluster(name).unit(&unit.name, part);
+    let artifact = |unit: &str, part: TenantPart, applier: String| {
+        let folder = request.layout.cluster(name).unit(unit, part);
         let hasher = contents.get(&folder)?;
-        let applied_by = unit.applier();
         Some(Artifact {
             cluster: name.to_owned(),
-            kustomization: match part {
-                TenantPart::Core => applied_by,
-                TenantPart::Deferred => late_of(&applied_by),
-            },
+            kustomization: applier,
             url: artifact_url(artifacts, &request.layout.in_tree(&folder)),
             content: short_hex(hasher),
             folder,
         })
     };
 
-    units
-        .iter()
-        .flat_map(|unit| TenantPart::ALL.map(|part| artifact(unit, part)))
-        .flatten()
-        .collect()
+    let of_units = units.iter().flat_map(|unit| {
+        let (name, applier) = (unit.name.as_str(), unit.applier());
+        let late = late_of(&applier);
+        [
+            artifact(name, TenantPart::Core, applier),
+            artifact(name, TenantPart::Deferred, late),
+        ]
+    });
+    let of_manifests = apart.iter().map(|unit| {
+        let applier = manifests_of(&unit.tenant);
+        artifact(&unit.tenant, TenantPart::Manifests, applier)
+    });
+    of_units.chain(of_manifests).flatten().collect()
 }
 
 /// The digest of each folder of tenants, over the names and digests of its files.

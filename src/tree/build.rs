@@ -2,12 +2,12 @@
 
 use super::artifacts::{NO_REGISTRY, artifacts_of, list_artifacts, source_mode};
 use super::cluster_entry::ClusterEntry;
-use super::entry::{self, EntryBuilder, TreeUnit};
+use super::entry::{self, EntryBuilder, ManifestUnit, TreeUnit};
 use super::layout::{FileKind, Layout, Record, TenantPart, is_below_tree};
 use super::lock::Tombstone;
 use super::model::{DesiredFile, Tree, TreeRequest};
 use super::record::{FileEntry, namespaces, short_hex};
-use super::shards::Sharding;
+use super::shards::{Sharding, applier_of};
 use super::sizing::{choose_sharding, outgrown};
 use crate::bundle::{ClusterBundle, ObjectForm, ObjectSet, TenantBundle};
 use crate::delivery::ClusterEngine;
@@ -16,7 +16,7 @@ use crate::expression::eval_text;
 use crate::plain::plain;
 use crate::source::Span;
 use crate::spec::FleetDoc;
-use crate::spec::fleet::SourceMode;
+use crate::spec::fleet::{ManifestPlace, SourceMode};
 use crate::tenancy::model::Tenant;
 use crate::tenancy::{ClaimKind, DERIVED_NAME, claims};
 use crate::value::Value;
@@ -58,9 +58,18 @@ pub fn build<T: ObjectForm>(
         let name = cluster.name.as_str();
         let sharding = choose_sharding(request, bundle.cluster);
 
-        let mut units = place_tenants(request, bundle, sharding, &clusters, &mut tree);
-        keep_files(request, name, &mut units, &mut tree);
-        let units: Vec<TreeUnit> = units
+        let mut placed = place_tenants(request, bundle, sharding, &clusters, &mut tree);
+        keep_files(request, name, &mut placed, &mut tree);
+        let apart: Vec<ManifestUnit> = placed
+            .apart
+            .into_iter()
+            .map(|tenant| ManifestUnit {
+                after: applier_of(sharding, &tenant),
+                tenant,
+            })
+            .collect();
+        let units: Vec<TreeUnit> = placed
+            .units
             .into_iter()
             .map(|(name, late)| TreeUnit {
                 name,
@@ -70,8 +79,8 @@ pub fn build<T: ObjectForm>(
             .collect();
 
         place_platform(request, bundle, &mut tree);
-        place_entry(request, bundle.cluster, &units, &mut tree, out);
-        let artifacts = list_artifacts(request, cluster, &units, &tree);
+        place_entry(request, bundle.cluster, &units, &apart, &mut tree, out);
+        let artifacts = list_artifacts(request, cluster, &units, &apart, &tree);
         tree.artifacts.extend(artifacts);
         outgrown(request, sharding, bundle.cluster, out);
 
@@ -98,18 +107,33 @@ fn cluster_line(request: &TreeRequest<'_>, cluster: &str, sharding: Sharding) ->
         fleet: request.fleet.digest.clone(),
         tree: request.layout.tree.clone(),
         entry: entry_path(request.fleet, cluster).unwrap_or_default(),
+        manifests: request.fleet.spec.manifest_place(),
     }
 }
 
-/// Adds the files of a cluster's tenants. Returns each unit, and whether it has deferred objects.
+/// What a cluster's tenants are placed in.
+#[derive(Default)]
+struct PlacedUnits {
+    /// Each unit, and whether it has deferred objects.
+    units: BTreeMap<String, bool>,
+    /// The tenants whose verbatim files are applied apart.
+    apart: BTreeSet<String>,
+}
+
+/// Adds the files of a cluster's tenants.
 fn place_tenants<T: ObjectForm>(
     request: &TreeRequest<'_>,
     bundle: &mut ClusterBundle<T>,
     sharding: Sharding,
     clusters: &[String],
     tree: &mut Tree,
-) -> BTreeMap<String, bool> {
+) -> PlacedUnits {
     let cluster = bundle.cluster;
+    let mut placed = PlacedUnits::default();
+    let apart = bundle.tenants.iter();
+    let apart = apart.filter(|tenant| !tenant.manifests.objects.is_empty());
+    placed.apart = apart.map(|tenant| tenant.tenant.clone()).collect();
+
     let made: Vec<(String, bool, Vec<DesiredFile>)> = bundle
         .tenants
         .par_iter_mut()
@@ -117,31 +141,25 @@ fn place_tenants<T: ObjectForm>(
             let unit = sharding.unit(&tenant.tenant);
             let late = !tenant.deferred.objects.is_empty();
             let files = match request.texts {
-                true => tenant_files(request, cluster, &unit, tenant, clusters),
+                true => tenant_files(request, cluster, sharding, tenant, clusters),
                 false => Vec::new(),
             };
             (unit, late, files)
         })
         .collect();
 
-    let mut units: BTreeMap<String, bool> = BTreeMap::new();
     for (unit, late, files) in made {
-        *units.entry(unit).or_default() |= late;
+        *placed.units.entry(unit).or_default() |= late;
         let files = files.into_iter();
         tree.files
             .extend(files.map(|file| (file.entry.path.clone(), file)));
     }
 
-    units
+    placed
 }
 
 /// Keeps the files of tenants that are not rendered, and their units.
-fn keep_files(
-    request: &TreeRequest<'_>,
-    cluster: &str,
-    units: &mut BTreeMap<String, bool>,
-    tree: &mut Tree,
-) {
+fn keep_files(request: &TreeRequest<'_>, cluster: &str, placed: &mut PlacedUnits, tree: &mut Tree) {
     let recorded = request.lock.files.iter();
     for (path, entry) in recorded.filter(|(_, entry)| entry.cluster == cluster) {
         let Some(owner) = &entry.tenant else { continue };
@@ -149,8 +167,17 @@ fn keep_files(
             continue;
         }
         let file = request.layout.cluster(cluster).parse(path);
-        if let Some(FileKind::Tenant { unit, part, .. }) = file {
-            *units.entry(unit.to_owned()).or_default() |= part == TenantPart::Deferred;
+        match file {
+            Some(FileKind::Tenant {
+                tenant,
+                part: TenantPart::Manifests,
+                ..
+            }) => _ = placed.apart.insert(tenant.to_owned()),
+            Some(FileKind::Tenant { unit, part, .. }) => {
+                let late = placed.units.entry(unit.to_owned()).or_default();
+                *late |= part == TenantPart::Deferred;
+            }
+            _ => {}
         }
         tree.held.insert(path.clone(), entry.clone());
     }
@@ -188,7 +215,7 @@ fn claims_and_edges(
 fn tenant_files<T: ObjectForm>(
     request: &TreeRequest<'_>,
     cluster: usize,
-    unit: &str,
+    sharding: Sharding,
     bundle: &mut TenantBundle<T>,
     clusters: &[String],
 ) -> Vec<DesiredFile> {
@@ -202,12 +229,12 @@ fn tenant_files<T: ObjectForm>(
         }
         let (claims, edges) = match part {
             TenantPart::Core => claims_and_edges(tenant, cluster, clusters),
-            TenantPart::Deferred => Default::default(),
+            TenantPart::Deferred | TenantPart::Manifests => Default::default(),
         };
 
         let kind = FileKind::Tenant {
             tenant: &bundle.tenant,
-            unit,
+            unit: &sharding.unit_of(&bundle.tenant, part),
             part,
         };
 
@@ -227,6 +254,7 @@ fn tenant_files<T: ObjectForm>(
     let parts = [
         file(TenantPart::Core, &mut bundle.core),
         file(TenantPart::Deferred, &mut bundle.deferred),
+        file(TenantPart::Manifests, &mut bundle.manifests),
     ];
     parts.into_iter().flatten().collect()
 }
@@ -287,6 +315,7 @@ fn place_entry(
     request: &TreeRequest<'_>,
     cluster: usize,
     units: &[TreeUnit],
+    apart: &[ManifestUnit],
     tree: &mut Tree,
     out: &mut Vec<Diagnostic>,
 ) {
@@ -310,11 +339,12 @@ fn place_entry(
         engine: ClusterEngine::new(&request.fleet.spec, cluster),
         layout: request.layout,
         artifacts,
+        keep_objects: request.fleet.spec.manifest_place() == ManifestPlace::Moving,
     };
 
     let folder = request.layout.cluster(name);
     let mut files: Vec<(FileEntry, Vec<Value>)> = applied
-        .entry_folder(units)
+        .entry_folder(units, apart)
         .into_iter()
         .map(|(unit, objects)| (FileEntry::new(folder, FileKind::Unit(&unit)), objects))
         .collect();

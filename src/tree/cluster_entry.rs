@@ -1,6 +1,7 @@
 //! The line of the lock for a cluster.
 
 use super::layout::{ClusterFolder, Record};
+use crate::spec::fleet::ManifestPlace;
 use serde::{Deserialize, Serialize};
 
 /// What a Kustomization of a cluster holds, as the lock writes it.
@@ -35,6 +36,13 @@ pub struct ClusterEntry {
     pub tree: String,
     /// The path of the entry file, outside the tree.
     pub entry: String,
+    /// Where the objects of verbatim files lie.
+    #[serde(default, skip_serializing_if = "is_shared")]
+    pub manifests: ManifestPlace,
+}
+
+fn is_shared(place: &ManifestPlace) -> bool {
+    *place == ManifestPlace::Shared
 }
 
 impl ClusterEntry {

@@ -3,10 +3,11 @@
 
 use super::layout::{Layout, TenantPart};
 use crate::bundle::schemas;
-use crate::delivery::{AppliedFolder, ClusterEngine, FolderOrigin};
+use crate::delivery::{AppliedFolder, ClusterEngine, FolderOrigin, system_name};
 use crate::document::emit_documents;
 use crate::kube::ObjectId;
 use crate::spec::fleet::Artifacts;
+use crate::tenancy::MANIFESTS_ROLE;
 use crate::value::Value;
 
 /// The name of the object that applies the entry folder.
@@ -54,6 +55,29 @@ impl TreeUnit {
     }
 }
 
+/// The verbatim files of a tenant that are applied apart from its floor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestUnit {
+    /// The tenant.
+    pub tenant: String,
+    /// The object that applies the tenant's core objects.
+    pub after: String,
+}
+
+/// The start of the name of the object that applies a tenant's verbatim files.
+const MANIFESTS_PREFIX: &str = "manifests-";
+
+/// Returns the name of the object that applies a tenant's verbatim files.
+pub fn manifests_of(tenant: &str) -> String {
+    format!("{MANIFESTS_PREFIX}{tenant}")
+}
+
+/// Returns the tenant whose verbatim files an object of this name applies; `None` if this is no such
+/// name. The inverse of [`manifests_of`].
+pub fn manifests_tenant(applier: &str) -> Option<&str> {
+    applier.strip_prefix(MANIFESTS_PREFIX)
+}
+
 /// Makes the objects that apply a cluster's tree.
 pub struct EntryBuilder<'a> {
     /// The fleet's name.
@@ -66,6 +90,8 @@ pub struct EntryBuilder<'a> {
     pub layout: &'a Layout,
     /// Where each unit has an artifact of its own.
     pub artifacts: Option<&'a Artifacts>,
+    /// Whether Flux deletes no object that leaves a unit.
+    pub keep_objects: bool,
 }
 
 impl EntryBuilder<'_> {
@@ -83,11 +109,20 @@ impl EntryBuilder<'_> {
             origin: FolderOrigin::Shared(self.layout.in_source(folder)),
             keep: false,
             after: None,
+            account: None,
+            keep_objects: false,
         })
     }
 
     /// The objects that apply a unit's folder, which has its own source where there are artifacts.
-    fn unit(&self, name: &str, folder: &str, keep: bool, after: &str) -> Vec<Value> {
+    fn unit(
+        &self,
+        name: &str,
+        folder: &str,
+        keep: bool,
+        after: &str,
+        account: Option<String>,
+    ) -> Vec<Value> {
         let origin = match self.artifacts {
             Some(artifacts) => {
                 let url = artifact_url(artifacts, &self.layout.in_tree(folder));
@@ -100,6 +135,8 @@ impl EntryBuilder<'_> {
             origin,
             keep,
             after: Some(after),
+            account,
+            keep_objects: self.keep_objects,
         })
     }
 
@@ -109,8 +146,12 @@ impl EntryBuilder<'_> {
     }
 
     /// What is in the files of the entry folder, by name: the objects that apply the platform, and
-    /// those of each unit.
-    pub fn entry_folder(&self, units: &[TreeUnit]) -> Vec<(String, Vec<Value>)> {
+    /// those of each unit, and those of each tenant's verbatim files.
+    pub fn entry_folder(
+        &self,
+        units: &[TreeUnit],
+        apart: &[ManifestUnit],
+    ) -> Vec<(String, Vec<Value>)> {
         let platform = self.shared(PLATFORM, &self.layout.cluster(self.cluster).platform());
         let mut files = vec![(PLATFORM.to_owned(), platform)];
 
@@ -118,13 +159,21 @@ impl EntryBuilder<'_> {
         for unit in units {
             let name = unit.applier();
             let folder = cluster.unit(&unit.name, TenantPart::Core);
-            let mut objects = self.unit(&name, &folder, true, PLATFORM);
+            let mut objects = self.unit(&name, &folder, true, PLATFORM, None);
             if unit.late {
                 // Nothing in a late part keeps a tenant in: what leaves it goes, and so does the
                 // part itself.
                 let folder = cluster.unit(&unit.name, TenantPart::Deferred);
-                objects.extend(self.unit(&late_of(&name), &folder, false, &name));
+                objects.extend(self.unit(&late_of(&name), &folder, false, &name, None));
             }
+            files.push((name, objects));
+        }
+
+        for unit in apart {
+            let name = manifests_of(&unit.tenant);
+            let folder = cluster.unit(&unit.tenant, TenantPart::Manifests);
+            let account = system_name(&unit.tenant, MANIFESTS_ROLE);
+            let objects = self.unit(&name, &folder, false, &unit.after, Some(account));
             files.push((name, objects));
         }
 

@@ -7,17 +7,20 @@ pub enum TenantPart {
     Core,
     /// Objects of kinds that a cluster may lack; they are applied after the core.
     Deferred,
+    /// Objects of verbatim files that are applied apart, after the core. The unit is the tenant.
+    Manifests,
 }
 
 impl TenantPart {
     /// Every part, in the order of applying.
-    pub const ALL: [Self; 2] = [Self::Core, Self::Deferred];
+    pub const ALL: [Self; 3] = [Self::Core, Self::Deferred, Self::Manifests];
 
     /// The name of its folder.
     const fn folder(self) -> &'static str {
         match self {
             Self::Core => "tenants",
             Self::Deferred => "late",
+            Self::Manifests => "manifests",
         }
     }
 }
@@ -123,6 +126,7 @@ impl ClusterFolder<'_> {
             ["platform", "roles.yaml"] => Some(FileKind::Platform),
             ["tenants", unit, file] => tenant(TenantPart::Core, unit, file),
             ["late", unit, file] => tenant(TenantPart::Deferred, unit, file),
+            ["manifests", unit, file] => tenant(TenantPart::Manifests, unit, file),
             _ => None,
         }
     }
@@ -243,6 +247,7 @@ mod tests {
                 FileKind::Platform,
                 FileKind::Tenant { tenant: &tenant, unit: &unit, part: TenantPart::Core },
                 FileKind::Tenant { tenant: &tenant, unit: &unit, part: TenantPart::Deferred },
+                FileKind::Tenant { tenant: &tenant, unit: &tenant, part: TenantPart::Manifests },
                 FileKind::Outside { owner: &tenant, name: &name },
             ];
             prop_assume!(tree != "clusters");

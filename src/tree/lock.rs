@@ -169,8 +169,8 @@ impl Lock {
         let counts = |entry: &FileEntry| match self.clusters.get(&entry.cluster) {
             None => clusters.contains(&entry.cluster.as_str()),
             Some(cluster) => match cluster.folder().parse(&entry.path) {
-                Some(FileKind::Tenant { tenant, unit, .. }) => {
-                    recorded_unit(cluster, tenant) == unit
+                Some(FileKind::Tenant { tenant, unit, part }) => {
+                    recorded_unit(cluster, tenant, part) == unit
                 }
                 Some(_) => true,
                 None => entry.tenant.is_none(),

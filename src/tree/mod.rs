@@ -32,7 +32,7 @@ pub use applied::{ENTRY_NOT_LISTED, OwnPaths, PATH_APPLIED_TWICE, REPOSITORY_PAT
 pub use artifacts::NO_REGISTRY;
 pub use build::{build, entry_path, header};
 pub use cluster_entry::ClusterEntry;
-pub use entry::{ENTRY, PLATFORM, TreeUnit, core_of, late_of};
+pub use entry::{ENTRY, PLATFORM, TreeUnit, core_of, late_of, manifests_of, manifests_tenant};
 pub use layout::{ClusterFolder, FileKind, Layout, Record, TenantPart, is_below_tree};
 pub use lock::{LOCK_INVALID, Lock, Tombstone};
 pub use model::{Artifact, DesiredFile, Tree, TreeRequest};

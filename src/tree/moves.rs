@@ -13,6 +13,7 @@ use crate::delivery::{Conventions, conventions, engine_of};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::kube::ObjectId;
 use crate::source::parent;
+use crate::spec::fleet::ManifestPlace;
 use crate::tenancy::DERIVED_NAME;
 use crate::tenancy::model::Tenant;
 use rayon::prelude::*;
@@ -30,6 +31,9 @@ rule! {
     /// disabled` to it there (the floor has it already); wait until that is applied. Then: move it,
     /// with its old file deleted (its record goes with it), and, for another unit or other shards,
     /// the cluster's line of tenantry.lock.
+    ///
+    /// For the objects of verbatim files that are to have a unit of their own, `delivery.manifests:
+    /// moving` renders the first step, and `own` the second.
     pub static OBJECT_MOVED = "tree/object-moved", Error;
 }
 rule! {
@@ -147,7 +151,7 @@ impl<'a, T: ObjectForm> Moves<'a, T> {
     /// The folder that the objects of a tenant's part are applied from.
     fn folder(&self, tenant: &str, part: TenantPart) -> String {
         let folder = self.request.layout.cluster(self.cluster);
-        folder.unit(&self.sharding.unit(tenant), part)
+        folder.unit(&self.sharding.unit_of(tenant, part), part)
     }
 
     /// Whether a file holds the objects that it held. Most files do.
@@ -158,7 +162,7 @@ impl<'a, T: ObjectForm> Moves<'a, T> {
         let is_at = |part| {
             let file = FileKind::Tenant {
                 tenant: owner,
-                unit: &self.sharding.unit(owner),
+                unit: &self.sharding.unit_of(owner, part),
                 part,
             };
             self.request.layout.cluster(self.cluster).path(file) == path
@@ -167,6 +171,7 @@ impl<'a, T: ObjectForm> Moves<'a, T> {
         let parts = [
             (TenantPart::Core, &bundle.core),
             (TenantPart::Deferred, &bundle.deferred),
+            (TenantPart::Manifests, &bundle.manifests),
         ];
 
         parts.into_iter().any(|(part, now)| {
@@ -223,7 +228,7 @@ impl<'a, T: ObjectForm> Moves<'a, T> {
                 format!("`{id}` would go from `{owner}` to `{name}`"),
                 "let it go from its tenant first, then take it over",
             )
-        } else if old != new {
+        } else if old != new && !(name == owner && self.is_prepared(*part)) {
             (
                 format!("`{id}` would move from {old} to {new}"),
                 "move it in two steps: `tenantry explain tree/object-moved`",
@@ -238,6 +243,14 @@ impl<'a, T: ObjectForm> Moves<'a, T> {
             .tenant(name);
 
         Some(finding)
+    }
+
+    /// Whether the last render left every object of the units unpruned, so that the verbatim ones may
+    /// move to a unit of the tenant's own.
+    fn is_prepared(&self, part: TenantPart) -> bool {
+        let recorded = self.request.lock.clusters.get(self.cluster);
+        part == TenantPart::Manifests
+            && recorded.is_some_and(|entry| entry.manifests == ManifestPlace::Moving)
     }
 
     /// A namespace that would be removed.
@@ -329,6 +342,8 @@ fn everything<T: ObjectForm>(tenants: &[TenantBundle<T>]) -> HashMap<&ObjectId, 
         all.extend(core.map(|id| (id, (TenantPart::Core, tenant.index))));
         let deferred = tenant.deferred.ids();
         all.extend(deferred.map(|id| (id, (TenantPart::Deferred, tenant.index))));
+        let manifests = tenant.manifests.ids();
+        all.extend(manifests.map(|id| (id, (TenantPart::Manifests, tenant.index))));
     }
     all
 }

@@ -527,6 +527,7 @@ mod tests {
             fleet: String::new(),
             tree: "rendered".into(),
             entry: "clusters/prod/tenantry.yaml".into(),
+            manifests: Default::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::cluster_entry::{ClusterEntry, UnitContent};
 use super::entry::TreeUnit;
+use super::layout::TenantPart;
 use std::fmt;
 
 /// What a unit of a cluster holds.
@@ -30,6 +31,14 @@ impl Sharding {
         }
     }
 
+    /// The unit that a part of a tenant is in.
+    pub fn unit_of(self, tenant: &str, part: TenantPart) -> String {
+        match part {
+            TenantPart::Core | TenantPart::Deferred => self.unit(tenant),
+            TenantPart::Manifests => tenant.to_owned(),
+        }
+    }
+
     /// The unit that a tenant is in.
     pub fn unit(self, tenant: &str) -> String {
         match self {
@@ -54,15 +63,19 @@ pub fn may_hold(unit: &str, tenant: &str) -> bool {
     unit == tenant || unit.starts_with("shard-")
 }
 
-/// The unit that a tenant is in, by a cluster's line of the lock.
-pub fn recorded_unit(entry: &ClusterEntry, tenant: &str) -> String {
-    Sharding::recorded(entry).unit(tenant)
+/// The unit that a part of a tenant is in, by a cluster's line of the lock.
+pub fn recorded_unit(entry: &ClusterEntry, tenant: &str, part: TenantPart) -> String {
+    Sharding::recorded(entry).unit_of(tenant, part)
 }
 
 /// The name of the Kustomization that applies a tenant's core objects, by a cluster's line of the
 /// lock. The name of the one that applies the deferred objects has `.late` behind it.
 pub fn kustomization_of(entry: &ClusterEntry, tenant: &str) -> String {
-    let sharding = Sharding::recorded(entry);
+    applier_of(Sharding::recorded(entry), tenant)
+}
+
+/// The name of the Kustomization that applies a tenant's core objects.
+pub(super) fn applier_of(sharding: Sharding, tenant: &str) -> String {
     TreeUnit {
         name: sharding.unit(tenant),
         one_tenant: sharding == Sharding::Tenant,

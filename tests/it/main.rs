@@ -46,6 +46,7 @@ mod live_platform;
 mod live_proof;
 mod loosenings;
 mod machine_faults;
+mod manifest_units;
 mod manifests;
 mod matrix_and_threats;
 mod mermaid;

@@ -43,7 +43,7 @@ fn verbatim_objects_lie_in_a_unit_of_the_tenant() {
 
         let applier = sandbox.read("rendered/prod/entry/manifests-a.yaml");
         for line in [
-            "  path: ./rendered/prod/manifests/a\n",
+            "  path: \"./rendered/prod/manifests/a\"\n",
             "  serviceAccountName: sync.a.manifests\n",
             &format!("  dependsOn:\n  - name: {core}\n"),
         ] {
@@ -125,7 +125,6 @@ fn poisons() -> Vec<(&'static str, String)> {
     let admin = "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}\n\
                  subjects: [{kind: ServiceAccount, name: default, namespace: iris}]\n";
     vec![
-        ("a Secret of SOPS", "apiVersion: v1\nkind: Secret\nmetadata: {name: p, namespace: iris}\nsops: {mac: a}\n".into()),
         ("a count that is a text", deployment.into()),
         ("a boolean", config(here, "data: {a: true}")),
         ("a long annotation", config(&format!("{here}, annotations: {{a: {long}}}"), "")),
@@ -224,11 +223,20 @@ fn a_poisonous_object_stops_its_own_unit_alone() {
             });
             let applied = status(&flux, "manifests-iris", "lastAppliedRevision");
             assert!(!applied.contains(&head), "{what}: {applied}");
+            for object in ["networkpolicy/default-deny", "configmap/x"] {
+                let kept = flux.plane.kubectl(&["get", object, "-n", "jade"]);
+                assert_eq!(kept.code, 0, "{what}: {}", kept.all());
+            }
         }
 
         let report = live_fleet::report(&flux, &repo);
         assert_ne!(live_fleet::phase(&report, "iris"), "Active");
-        assert_eq!(live_fleet::phase(&report, "jade"), "Active", "{report}");
+        let why = live_fleet::found(&report, "live/not-converged");
+        let names = |text: &str| why.iter().any(|(_, message)| message.contains(text));
+        assert!(
+            names("manifests-iris") && names("Service/iris/p"),
+            "{why:?}"
+        );
     }
 }
 

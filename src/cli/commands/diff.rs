@@ -23,7 +23,7 @@ use tenantry::report::diff::{
 };
 use tenantry::report::plural;
 use tenantry::source::{Source, SourceMap};
-use tenantry::spec::fleet::{ClusterSpec, FleetSpec, SourceMode};
+use tenantry::spec::fleet::{ClusterSpec, FleetSpec, ManifestPlace, SourceMode};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &DiffArgs) -> Result<Outcome, CliError> {
@@ -148,6 +148,8 @@ fn tree_units(session: &Session) -> ClusterObjectSets {
             origin,
             keep: false,
             after: None,
+            account: None,
+            keep_objects: fleet.spec.manifest_place() == ManifestPlace::Moving,
         };
         let objects = engine.render(&fleet.name.value, &folder);
         let objects = objects
@@ -388,7 +390,7 @@ fn objects(
     for bundle in &compiled.bundles {
         let cluster = fleet.spec.clusters[bundle.cluster].name.to_string();
         let tenants = bundle.tenants.iter().filter(|t| !held.contains(&t.tenant));
-        let parts = tenants.flat_map(|t| [&t.core, &t.deferred]);
+        let parts = tenants.flat_map(|t| [&t.core, &t.deferred, &t.manifests]);
         let objects = parts
             .chain([&bundle.platform])
             .flat_map(|part| &part.objects)

@@ -195,6 +195,12 @@ pub fn tenants_may_have(id: &ObjectId) -> bool {
     of(id).is_some_and(|kind| kind.tenants_may_have)
 }
 
+/// The kinds that tenants may have without an entry in `fleet.tenantKinds`, and that are no part of
+/// the floor.
+pub fn tenant_kinds() -> impl Iterator<Item = (&'static Group, &'static Kind)> {
+    all().filter(|(_, kind)| kind.tenants_may_have && !kind.floor)
+}
+
 /// Whether the floor is made of this kind. Network policies of every plugin count: they add to those
 /// that tenantry renders, or override them.
 pub fn is_floor(id: &ObjectId) -> bool {
