@@ -51,46 +51,6 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> Re
     Ok(true)
 }
 
-/// Annotations of a service account by which a program sends the requests of people as it.
-///
-/// Sources: argo-workflows.readthedocs.io/en/latest/argo-server-sso (SSO RBAC),
-/// docs.kargo.io/user-guide/security/access-controls.
-const CLAIMS: [&str; 4] = [
-    "workflows.argoproj.io/rbac-rule",
-    "rbac.kargo.akuity.io/claims",
-    "rbac.kargo.akuity.io/claim.groups",
-    "rbac.kargo.akuity.io/claim.sub",
-];
-
-/// Reads whom the annotations of a service account let act as it. The names of users and groups are
-/// parts of their values.
-pub fn read_account<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
-    let annotations = at(node, &["metadata", "annotations"]);
-    for key in CLAIMS {
-        let Some(value) = annotations.and_then(|all| all.member(key)) else {
-            continue;
-        };
-        let is_part = |letter: char| letter.is_alphanumeric() || "-_.:@/".contains(letter);
-        let names = value.text().unwrap_or_default();
-        let names = names.split(|letter| !is_part(letter));
-        let people = names
-            .filter(|name| !name.is_empty())
-            .flat_map(|name| [Subject::Group(name.into()), Subject::User(name.into())]);
-
-        let (namespace, name) = (object.id.namespace.clone(), object.id.name.clone());
-        let mut subjects = vec![Subject::ServiceAccount(namespace, name)];
-        subjects.extend(people);
-        facts.memberships.push(Membership {
-            id: object.id.clone(),
-            person: format!("{key} of {}", object.id.name).into(),
-            subjects,
-            access: Vec::new(),
-            span: value.span(),
-            origin: object.origin,
-        });
-    }
-}
-
 /// An identity of IAM, its user and its groups, as aws-iam-authenticator reads them of an object.
 fn mapping<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
     let spec = node.member("spec");

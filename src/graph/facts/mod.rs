@@ -5,6 +5,7 @@
 
 mod admission;
 mod applied;
+mod claims;
 mod core;
 mod digest;
 mod embedded;

@@ -1,7 +1,7 @@
 //! The reader of kinds by which other systems grant and copy: OpenShift's own bindings, Capsule,
 //! Rancher, rbac-manager, Kyverno's generated objects, and programs that copy Secrets.
 
-use super::{Facts, ObjectRef, identity_maps};
+use super::{Facts, ObjectRef, claims};
 use crate::document::{TreeValue, View};
 use crate::graph::indirect::{CopiedObjects, CopySource, IndirectBinding, Reach};
 use crate::graph::rbac::{Binding, Role, Subject};
@@ -70,7 +70,7 @@ pub fn read_beside<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T
     }
     match (group, object.id.kind.as_str()) {
         ("", "Secret" | "ConfigMap") => annotated_copies(facts, object, node),
-        ("", "ServiceAccount") => identity_maps::read_account(facts, object, node),
+        ("", "ServiceAccount") => claims::read_account(facts, object, node),
         _ => {}
     }
 }
