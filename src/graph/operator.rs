@@ -113,23 +113,33 @@ pub fn arguments<T: TreeValue>(container: &T) -> Vec<(Text, Option<Span>)> {
 /// The value of a flag among arguments; `true` if it stands alone. The last one counts. A value may
 /// also be the next argument.
 pub fn flag<'a>(args: &'a [(Text, Option<Span>)], name: &str) -> Option<(&'a str, Option<Span>)> {
-    args.iter().enumerate().rev().find_map(|(at, (arg, span))| {
-        let rest = arg.strip_prefix('-')?.trim_start_matches('-');
-        let rest = rest.strip_prefix(name)?;
-        if let Some(value) = rest.strip_prefix('=') {
-            return Some((value, *span));
-        }
-        if !rest.is_empty() {
-            return None;
-        }
+    flags(args, name).next_back()
+}
 
-        // A switch takes its value after `=` alone.
-        let takes_next = !name.starts_with("no-");
-        let next = args
-            .get(at + 1)
-            .filter(|(next, _)| takes_next && !next.starts_with('-'));
-        Some(next.map_or(("true", *span), |(value, span)| (value.as_str(), *span)))
-    })
+/// The values of each occurrence of a flag: those of a list add up.
+pub fn flags<'a>(
+    args: &'a [(Text, Option<Span>)],
+    name: &str,
+) -> impl DoubleEndedIterator<Item = (&'a str, Option<Span>)> {
+    args.iter()
+        .enumerate()
+        .filter_map(move |(at, (arg, span))| {
+            let rest = arg.strip_prefix('-')?.trim_start_matches('-');
+            let rest = rest.strip_prefix(name)?;
+            if let Some(value) = rest.strip_prefix('=') {
+                return Some((value, *span));
+            }
+            if !rest.is_empty() {
+                return None;
+            }
+
+            // A switch takes its value after `=` alone.
+            let takes_next = !name.starts_with("no-");
+            let next = args
+                .get(at + 1)
+                .filter(|(next, _)| takes_next && !next.starts_with('-'));
+            Some(next.map_or(("true", *span), |(value, span)| (value.as_str(), *span)))
+        })
 }
 
 /// The last part of an image's name, without its tag and its digest.
