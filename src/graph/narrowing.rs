@@ -27,7 +27,7 @@ pub fn only_narrows<T: TreeValue>(id: &ObjectId, node: &T) -> bool {
         }
         ("projectcalico.org" | "crd.projectcalico.org", kind) => {
             // A staged policy is only counted, and never enforced.
-            kind.starts_with("Staged") || calico_narrows(spec)
+            kind.starts_with("Staged") || calico_narrows(kind, spec)
         }
         ("cilium.io", "CiliumNetworkPolicy" | "CiliumClusterwideNetworkPolicy") => {
             cilium_denies(node)
@@ -59,13 +59,15 @@ fn actions_are<T: TreeValue>(spec: Option<&T>, actions: &[&str]) -> bool {
 /// Whether a policy of Calico opens nothing to pods.
 ///
 /// `Pass` in a tier before the default one hands on to it, where the NetworkPolicies are. In the
-/// default tier it skips them. A policy before DNAT, or without connection tracking, is for
-/// interfaces of nodes alone.
+/// default tier it skips them. A global policy before DNAT, or without connection tracking, is for
+/// interfaces of nodes alone. A NetworkPolicy of a namespace has neither field, so that the API
+/// server drops them.
 ///
-/// Source: docs.tigera.io, "Tiered policy" and "Global network policy".
-fn calico_narrows<T: TreeValue>(spec: Option<&T>) -> bool {
+/// Source: docs.tigera.io, "Tiered policy", "Global network policy" and "Network policy".
+fn calico_narrows<T: TreeValue>(kind: &str, spec: Option<&T>) -> bool {
     let is_set = |key: &str| is_true(spec.and_then(|spec| spec.member(key)));
-    if is_set("preDNAT") || is_set("doNotTrack") {
+    let is_of_nodes = is_set("preDNAT") || is_set("doNotTrack");
+    if is_of_nodes && kind == "GlobalNetworkPolicy" {
         return true;
     }
     let tier = text(spec, "tier").unwrap_or_default();

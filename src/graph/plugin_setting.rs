@@ -86,3 +86,63 @@ fn in_daemon_set<T: TreeValue>(node: &T) -> Option<String> {
             Some(format!("--{}={}", found.key, found.value))
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::object::InputKind;
+    use crate::source::{SourceId, Span};
+    use crate::value::{Value, list, map};
+
+    /// The setting that is found in an object.
+    fn found([group, kind, name]: [&str; 3], object: &Value) -> Option<String> {
+        let id = ObjectId {
+            group: group.into(),
+            kind: kind.into(),
+            namespace: "kube-system".into(),
+            name: name.into(),
+        };
+        let origin = Origin {
+            input: InputKind::Manifest,
+            span: Span::file(SourceId(0)),
+        };
+        IdlePlugin::of(&id, object, origin).map(|plugin| plugin.setting)
+    }
+
+    fn config_map(name: &str, key: &'static str, value: &str) -> Option<String> {
+        let object: Value = map! { "data" => map! { key => value } };
+        found(["", "ConfigMap", name], &object)
+    }
+
+    fn daemon_set(image: &str, arg: &str) -> Option<String> {
+        let container: Value = map! {
+            "image" => format!("registry.example.org/{image}:v1"),
+            "args" => list![arg],
+        };
+        let pod: Value = map! { "containers" => list![container] };
+        let object: Value = map! { "spec" => map! { "template" => map! { "spec" => pod } } };
+        found(["apps", "DaemonSet", "agent"], &object)
+    }
+
+    #[test]
+    fn each_setting_of_a_config_map_is_found_with_its_value_alone() {
+        for row in &CONFIG_MAPS {
+            let setting = format!("{}: {}", row.key, row.value);
+            assert_eq!(config_map(row.of, row.key, row.value), Some(setting));
+            for value in ["default", ""] {
+                assert_eq!(config_map(row.of, row.key, value), None, "{}", row.key);
+            }
+            assert_eq!(config_map("other", row.key, row.value), None, "{}", row.key);
+        }
+    }
+
+    #[test]
+    fn each_flag_of_a_daemon_set_is_found_with_its_value_alone() {
+        for row in &FLAGS {
+            let arg = format!("--{}={}", row.key, row.value);
+            assert_eq!(daemon_set(row.of, &arg), Some(arg.clone()));
+            assert_eq!(daemon_set(row.of, &format!("--{}=default", row.key)), None);
+            assert_eq!(daemon_set("other", &arg), None, "{arg}");
+        }
+    }
+}

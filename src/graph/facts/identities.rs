@@ -321,7 +321,11 @@ impl Reader<'_> {
         let namespaces = match spec.member("namespaceSelector").map(Selector::of) {
             None => Selector(Vec::new()),
             Some(Ok(selector)) => selector,
-            Some(Err(_)) => return,
+            Some(Err(reason)) => {
+                let reason = format!("its namespaceSelector cannot be read: {reason}");
+                self.facts.unevaluated.push(self.object.unevaluated(reason));
+                return;
+            }
         };
         self.facts.shared_identities.push(SharedIdentity {
             id: self.object.id.clone(),
