@@ -121,7 +121,7 @@ fn is_claim(named: &NamedHost<'_>) -> bool {
 fn of_the_cluster(named: &NamedHost<'_>, tenant: &Tenant) -> Option<&'static str> {
     let name: &str = match &named.pattern {
         HostPattern::Name(name) | HostPattern::Below { domain: name, .. } => name,
-        HostPattern::Regex(_) | HostPattern::Rest => return None,
+        HostPattern::Regex(_) | HostPattern::Rest | HostPattern::Unread(_) => return None,
     };
     let mut own = tenant.on.iter().flat_map(|on| &on.namespaces);
     let home = name.split('.').nth(1);

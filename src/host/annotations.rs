@@ -1,6 +1,6 @@
 //! The annotations by which objects name more hosts.
 
-use super::{HostPattern, HostUse, Levels, NamedHost, escape};
+use super::{HostPattern, HostUse, Levels, NamedHost, escape, skipper};
 use crate::document::{TreeValue, View};
 use crate::kube::labels::items;
 
@@ -77,7 +77,7 @@ pub(super) fn named<'a, T: TreeValue>(annotations: &'a T, node: &'a T) -> Vec<Na
             Form::Www if text == "true" => www(node),
             Form::Www => Vec::new(),
             Form::AwsConditions => aws_hosts(text),
-            Form::SkipperPredicates => skipper_hosts(text),
+            Form::SkipperPredicates => skipper::hosts(text),
         };
         let named = patterns.into_iter();
         all.extend(named.map(|pattern| NamedHost::of(pattern, value.span()).used(used.clone())));
@@ -110,30 +110,6 @@ fn www<T: TreeValue>(node: &T) -> Vec<HostPattern> {
     };
     hosts
         .map(|host| HostPattern::parse(&other(host), Levels::One))
-        .collect()
-}
-
-/// The hosts of the predicates of Skipper: a regular expression in `Host`, names in `HostAny`.
-///
-/// Source: opensource.zalando.com/skipper/reference/predicates.
-fn skipper_hosts(text: &str) -> Vec<HostPattern> {
-    let of = |predicate: &'static str, read: fn(&str) -> HostPattern| {
-        let calls = text.match_indices(predicate);
-        let arguments = calls.filter_map(move |(at, _)| {
-            let rest = &text[at + predicate.len()..];
-            let quote = rest.chars().next()?;
-            // A list ends with a bracket; an expression may hold brackets of its own.
-            let parts = rest.split(quote).skip(1).step_by(2);
-            let count = match predicate {
-                "Host(" => 1,
-                _ => rest.split(')').next()?.matches(quote).count() / 2,
-            };
-            Some(parts.take(count).map(read).collect::<Vec<_>>())
-        });
-        arguments.flatten()
-    };
-    of("Host(", HostPattern::regex)
-        .chain(of("HostAny(", |name| HostPattern::parse(name, Levels::One)))
         .collect()
 }
 

@@ -18,7 +18,7 @@ pub struct HostIndex<'a, O, V> {
     below_many: BTreeMap<&'a str, Owners<'a, O, V>>,
     expressions: BTreeMap<&'a HostPattern, Owners<'a, O, V>>,
     rest: Owners<'a, O, V>,
-    /// Regular expressions that cannot be read.
+    /// Patterns that cannot be read.
     unread: Vec<(O, &'a V)>,
 }
 
@@ -49,6 +49,10 @@ impl<'a, O: Ord + Copy, V> HostIndex<'a, O, V> {
                 Levels::One => self.below_one.entry(domain).or_default(),
                 Levels::Many => self.below_many.entry(domain).or_default(),
             },
+            HostPattern::Unread(_) => {
+                self.unread.push((owner, value));
+                return;
+            }
             HostPattern::Regex(_) => {
                 if pattern.matches("").is_none() {
                     self.unread.push((owner, value));
@@ -61,7 +65,7 @@ impl<'a, O: Ord + Copy, V> HostIndex<'a, O, V> {
         owners.entry(owner).or_insert(value);
     }
 
-    /// The values whose regular expression cannot be read, each with its owner.
+    /// The values whose pattern cannot be read, each with its owner.
     pub fn unread(&self) -> &[(O, &'a V)] {
         &self.unread
     }

@@ -6,6 +6,7 @@ mod index;
 mod istio;
 mod mentioned;
 mod pattern;
+mod skipper;
 mod traefik;
 
 pub use index::HostIndex;

@@ -21,6 +21,8 @@ pub enum HostPattern {
     Regex(Text),
     /// The hosts that no other object serves.
     Rest,
+    /// Hosts that cannot be read; the text that names them.
+    Unread(Text),
 }
 
 /// How many labels a wildcard stands for.
@@ -65,13 +67,14 @@ impl HostPattern {
     }
 
     /// A function that says whether a host certainly matches, with the regular expression compiled
-    /// once; `None` if it cannot be read.
+    /// once; `None` if they cannot be read.
     pub fn matcher(&self) -> Option<HostMatcher<'_>> {
         Some(match self {
             Self::Name(name) => Box::new(move |host| name == host),
             Self::Below { domain, levels } => Box::new(move |host| is_below(host, domain, *levels)),
             Self::Regex(text) => Box::new(expression(text)?),
             Self::Rest => Box::new(|_| false),
+            Self::Unread(_) => return None,
         })
     }
 
@@ -104,7 +107,7 @@ impl HostPattern {
 impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name(name) | Self::Regex(name) => f.write_str(name),
+            Self::Name(name) | Self::Regex(name) | Self::Unread(name) => f.write_str(name),
             Self::Below { domain, .. } if domain.is_empty() => f.write_str("*"),
             Self::Below { domain, .. } => write!(f, "*.{domain}"),
             Self::Rest => f.write_str("*"),

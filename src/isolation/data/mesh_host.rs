@@ -88,7 +88,7 @@ fn taken(host: &Host) -> Taken<'_> {
         HostPattern::Below { domain, .. } if OF_ALL.contains(&domain.as_str()) => {
             return Taken::Services;
         }
-        HostPattern::Rest => return Taken::Services,
+        HostPattern::Rest | HostPattern::Unread(_) => return Taken::Services,
         HostPattern::Below { domain, .. } => domain,
         HostPattern::Name(name) | HostPattern::Regex(name) => {
             // A short name is one of the object's own namespace.
