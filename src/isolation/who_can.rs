@@ -132,8 +132,8 @@ struct Node {
     goal: Option<Vec<Step>>,
     /// The steps of ways that the inputs show, and whose rights they do not say.
     open: Vec<Step>,
-    /// Whether it is bound to a role that no input has.
-    lacks_role: bool,
+    /// The steps of its bindings to roles that no input has; they are among the open ones too.
+    undefined: Vec<Step>,
     /// Whom it can act as.
     targets: Vec<Target>,
     asks_for_certificates: bool,
@@ -188,14 +188,14 @@ impl<'a, 'q> Graph<'a, 'q> {
         let grants = HeldGrants::of(self.cluster, subject);
         let powers = CertificatePowers::of(&grants);
         let goal = allowed(self.cluster, subject, &grants, self.question);
-        let (open, lacks_role) = match goal {
-            Some(_) => (Vec::new(), false),
+        let (open, undefined) = match goal {
+            Some(_) => (Vec::new(), Vec::new()),
             None => self.open(subject, &grants),
         };
         Node {
             goal,
             open,
-            lacks_role,
+            undefined,
             targets: ways(&self.directory, subject, &grants)
                 .into_iter()
                 .map(|way| way.target)
@@ -205,14 +205,14 @@ impl<'a, 'q> Graph<'a, 'q> {
         }
     }
 
-    /// The ways of a subject that the inputs show, and whose rights they do not say; and whether a role
-    /// is missing.
-    fn open(&self, subject: &Subject, grants: &HeldGrants<'_>) -> (Vec<Step>, bool) {
+    /// The ways of a subject that the inputs show, and whose rights they do not say; and those of them
+    /// by a role that is missing.
+    fn open(&self, subject: &Subject, grants: &HeldGrants<'_>) -> (Vec<Step>, Vec<Step>) {
         if !self.cluster.unread_inputs.is_empty() {
-            return (Vec::new(), false);
+            return (Vec::new(), Vec::new());
         }
         let mut steps = undefined_roles(self.cluster, subject, self.question.namespace());
-        let lacks_role = !steps.is_empty();
+        let undefined = steps.clone();
         let doubts = doubts(self.directory.powers(), subject, grants).into_iter();
         steps.extend(
             doubts
@@ -220,7 +220,7 @@ impl<'a, 'q> Graph<'a, 'q> {
                 .map(|doubt| doubt.step),
         );
         steps.truncate(MAX_REASONS);
-        (steps, lacks_role)
+        (steps, undefined)
     }
 
     /// Who may do what is asked, and of whom it is not known.
@@ -236,14 +236,24 @@ impl<'a, 'q> Graph<'a, 'q> {
             self.open_elsewhere(&allowed);
         }
         let mut undecided = self.accesses(OPEN, &is_allowed);
-        // What Kubernetes' own subjects do with their rights is Kubernetes'.
-        undecided.retain(|access| !is_kubernetes_own(&access.subject));
-        let to_lacking = self.search(|node| node.lacks_role);
+        undecided.retain_mut(|access| {
+            !is_kubernetes_own(&access.subject) || self.keep_undefined(access)
+        });
+        let to_lacking = self.search(|node| !node.undefined.is_empty());
         for access in &mut undecided {
             let at = self.index.get(&access.subject);
             access.lacks_role = at.is_some_and(|at| to_lacking.taken(*at).is_some());
         }
         WhoCan { allowed, undecided }
+    }
+
+    /// Keeps only the roles that no input has of what is not known of one of Kubernetes' own subjects:
+    /// what these do with their rights is Kubernetes'. Returns whether there are any.
+    fn keep_undefined(&self, access: &mut Access) -> bool {
+        let at = self.index.get(&access.subject);
+        let undefined = at.map(|at| &self.nodes[*at as usize].undefined);
+        access.chain = AccessChain::direct(undefined.cloned().unwrap_or_default());
+        !access.chain.steps.is_empty()
     }
 
     /// Adds what the roles that no input holds leave open in other namespaces than the question's: each
@@ -263,9 +273,10 @@ impl<'a, 'q> Graph<'a, 'q> {
             let steps = undefined_elsewhere(self.cluster, subject, self.question, |home| {
                 accounts.get(home).map(|account| (*account).clone())
             });
-            node.lacks_role |= !steps.is_empty();
-            node.open.extend(steps);
+            node.open.extend_from_slice(&steps);
             node.open.truncate(MAX_REASONS);
+            node.undefined.extend(steps);
+            node.undefined.truncate(MAX_REASONS);
         }
     }
 

@@ -647,6 +647,45 @@ fn a_tenant_becomes_a_controller_by_its_account_and_not_by_nodes() {
     }
 }
 
+/// What one of Kubernetes' own subjects does with its rights is Kubernetes'; what a role holds that no
+/// input has is not known of it either.
+#[test]
+fn a_missing_role_of_a_subject_of_kubernetes_is_unknown() {
+    let sandbox = two_tenants();
+    let account =
+        |name: &str| json!({"kind": "ServiceAccount", "name": name, "namespace": "kube-system"});
+    let asked = ["get", "secrets", "-n", "b", "--also", "also"];
+    for (is_defined, word) in [(false, "prod: unknown"), (true, "prod: no")] {
+        let mut objects = vec![bound("x", "", "x", &account("ttl-controller"))];
+        if is_defined {
+            objects.push(role("x", &json!([rule("", "pods", "get")])));
+        }
+        let text: String = objects.iter().map(|o| format!("---\n{o}\n")).collect();
+        sandbox.write("also/x.yaml", text);
+
+        let subject = format!("{CONTROLLER}ttl-controller");
+        let ran = sandbox
+            .run(&[&["can", &subject], &asked[..]].concat())
+            .code(1);
+        assert!(ran.out.starts_with(word), "{}", ran.out);
+        let says = ran.out.contains("which no input defines");
+        assert_eq!(says, !is_defined, "{}", ran.out);
+
+        // Others that have doubts of their own stay as they are.
+        let other = format!("{CONTROLLER}attachdetach-controller");
+        let ran = sandbox
+            .run(&[&["can", &other], &asked[..]].concat())
+            .code(1);
+        assert!(ran.out.starts_with("prod: no"), "{}", ran.out);
+
+        let ran = sandbox
+            .run(&[&["who-can"], &asked[..]].concat())
+            .code(i32::from(!is_defined));
+        let listed = ran.out.contains("kube-system/ttl-controller");
+        assert_eq!(listed, !is_defined, "{}", ran.out);
+    }
+}
+
 /// The platform is trusted with rights that show or move objects of others; a tenant is not.
 #[test]
 fn an_undecided_account_of_the_platform_leaves_the_exit_code() {

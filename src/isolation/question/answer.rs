@@ -94,55 +94,87 @@ impl Open {
         }
     }
 
-    /// Looks at each identity that a subject can take.
+    /// Looks at each identity that a subject can take. What Kubernetes' own subjects do with their
+    /// rights is Kubernetes', so that of those only the roles count that no input holds.
     fn new(cluster: &Cluster, subject: &Subject, question: &AccessQuestion<'_>) -> Self {
-        let mut open = Self::default();
         let directory = Directory::new(cluster);
-        let mut identities = Identities::new(&directory, subject);
-        let mut known: BTreeMap<Text, Option<Subject>> = BTreeMap::new();
+        let mut accounts = AccountsThatMay::new(&directory, question);
+        let mut open = Self::default();
+        match is_kubernetes_own(subject) {
+            true => open.questions = accounts.lacking_roles(subject),
+            false => open.follow(&mut accounts, subject),
+        }
+
+        open.conditions.truncate(MAX_NAMES);
+        open.conditions
+            .extend(by_repository(&directory, subject, question));
+        open
+    }
+
+    /// Adds what each identity of a subject leaves open.
+    fn follow(&mut self, accounts: &mut AccountsThatMay<'_>, subject: &Subject) {
+        let directory = accounts.directory;
+        let mut identities = Identities::new(directory, subject);
         while let Some((identity, grants)) = identities.next_identity() {
-            let mut undefined = undefined_roles(cluster, &identity.subject, question.namespace());
-            let may = |home: &Text| {
-                let account = known.entry(home.clone());
-                let account =
-                    account.or_insert_with(|| account_that_may(&directory, home, question));
-                account.clone()
-            };
-            undefined.extend(undefined_elsewhere(
-                cluster,
-                &identity.subject,
-                question,
-                may,
-            ));
+            let mut undefined = accounts.lacking_roles(&identity.subject);
+            let cluster = directory.powers().cluster();
             undefined.extend(may_be_controller(cluster, &identity.subject));
             if !undefined.is_empty() {
-                open.questions.extend(identity.steps.clone());
-                open.questions.extend(undefined);
+                self.questions.extend(identity.steps.clone());
+                self.questions.extend(undefined);
             }
+
             for Doubt { step, kind } in doubts(directory.powers(), &identity.subject, &grants) {
                 let rests_on = match kind {
                     DoubtKind::Shown => {
-                        open.questions.extend(identity.steps.clone());
-                        open.questions.push(step);
+                        self.questions.extend(identity.steps.clone());
+                        self.questions.push(step);
                         continue;
                     }
                     DoubtKind::IfOperator => "operators",
                     DoubtKind::OfNode => "nodes",
                 };
-                open.conditions.push(conditional(rests_on, step));
+                self.conditions.push(conditional(rests_on, step));
             }
             identities.follow(&identity, &grants);
         }
+    }
+}
 
-        // What Kubernetes' own subjects do with their rights is Kubernetes'.
-        if is_kubernetes_own(subject) {
-            open.conditions.clear();
-            open.questions.clear();
+/// The service accounts that may do what is asked, each namespace looked at once.
+struct AccountsThatMay<'a> {
+    directory: &'a Directory<'a>,
+    question: &'a AccessQuestion<'a>,
+    /// By namespace: the first of its accounts.
+    known: BTreeMap<Text, Option<Subject>>,
+}
+
+impl<'a> AccountsThatMay<'a> {
+    const fn new(directory: &'a Directory<'a>, question: &'a AccessQuestion<'a>) -> Self {
+        Self {
+            directory,
+            question,
+            known: BTreeMap::new(),
         }
-        open.conditions.truncate(MAX_NAMES);
-        open.conditions
-            .extend(by_repository(&directory, subject, question));
-        open
+    }
+
+    /// The bindings of a subject to roles that no input holds, and that may let it do what is asked.
+    fn lacking_roles(&mut self, subject: &Subject) -> Vec<Step> {
+        let Self {
+            directory,
+            question,
+            known,
+        } = self;
+        let may = |home: &Text| {
+            let account = known.entry(home.clone());
+            let account = account.or_insert_with(|| account_that_may(directory, home, question));
+            account.clone()
+        };
+
+        let cluster = directory.powers().cluster();
+        let mut undefined = undefined_roles(cluster, subject, question.namespace());
+        undefined.extend(undefined_elsewhere(cluster, subject, question, may));
+        undefined
     }
 }
 
