@@ -23,7 +23,7 @@ pub struct Workload {
     pub account: Text,
     /// Whether they use the node's network: no policy governs them.
     pub host_network: bool,
-    /// Whether it has one pod: it is one, or asks for one replica.
+    /// Whether it is one pod, or states that it asks for one replica.
     pub is_single: bool,
     /// Their addresses, where it is a pod that runs.
     pub ips: Vec<IpAddr>,
@@ -116,7 +116,8 @@ impl Workload {
     }
 }
 
-/// Whether an object is a pod, or asks for one replica. One that does not say how many asks for one.
+/// Whether an object is a pod, or asks for one replica. One that does not say how many may be scaled
+/// by another object, such as a HorizontalPodAutoscaler.
 fn is_single<T: TreeValue>(id: &ObjectId, object: &T) -> bool {
     const REPLICATED: [&str; 4] = [
         "Deployment",
@@ -131,9 +132,8 @@ fn is_single<T: TreeValue>(id: &ObjectId, object: &T) -> bool {
         .member("spec")
         .and_then(|spec| spec.member("replicas"));
     let is_one = match replicas.map(TreeValue::view) {
-        None | Some(View::Null) => true,
         Some(View::Number(number)) => number.as_u64() == Some(1),
-        Some(_) => false,
+        _ => false,
     };
     is_one && ["", "apps"].contains(&&*id.group) && REPLICATED.contains(&&*id.kind)
 }

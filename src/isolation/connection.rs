@@ -45,7 +45,7 @@ pub struct PodEnd {
     pub ports: Option<Vec<NamedPort>>,
     /// The workload that is named, if one is.
     pub workload: Option<ObjectId>,
-    /// Whether the workload has one pod.
+    /// Whether the workload is one pod, or states that it asks for one replica.
     pub is_single: bool,
     /// Whether the pod uses the network of its node.
     pub host_network: bool,
@@ -469,7 +469,7 @@ fn itself(cluster: &Cluster, from: &PodEnd, to: &PodEnd) -> Option<Step> {
         let text = match workload.kind.as_str() {
             "Pod" => format!("{} always reaches itself", workload.called()),
             _ => format!(
-                "{} has one pod, which always reaches itself",
+                "{} asks for one replica, and each pod always reaches itself",
                 workload.called()
             ),
         };

@@ -501,14 +501,21 @@ const MAX_NAMES: usize = 3;
 
 /// Lists the first names for a sentence, and counts the others.
 pub fn some<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = names.into_iter().collect();
-    let shown: Vec<String> = names
-        .iter()
-        .take(MAX_NAMES)
-        .map(|name| format!("`{name}`"))
-        .collect();
+    first(names.into_iter().map(|name| format!("`{name}`")))
+}
 
-    match names.len().saturating_sub(MAX_NAMES) {
+/// The same for owners.
+pub fn some_owners<'a>(cluster: &Cluster, owners: impl IntoIterator<Item = &'a Owner>) -> String {
+    let owners = owners.into_iter();
+    first(owners.map(|owner| cluster.owner_name(*owner)))
+}
+
+/// The first of some phrases with commas between them, and how many more there are.
+fn first(phrases: impl Iterator<Item = String>) -> String {
+    let mut shown: Vec<String> = phrases.collect();
+    let more = shown.len().saturating_sub(MAX_NAMES);
+    shown.truncate(MAX_NAMES);
+    match more {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }

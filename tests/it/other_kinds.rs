@@ -1,7 +1,7 @@
 //! Kinds of other systems: what they grant, copy and run is found, and their harmless twins are not;
 //! each row of the table of operators is followed.
 
-use super::isolation::{base, cluster, named, without};
+use super::isolation::{base, changed_cluster, cluster, named, without};
 use crate::support::{documents, say};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -92,5 +92,53 @@ fn a_right_on_an_operators_kind_is_said_and_reading_it_is_not() {
                 assert!(said.is_empty(), "{group} {name} {verb}: {said:?}");
             }
         }
+    }
+}
+
+#[test]
+fn a_finding_about_many_tenants_names_the_first_few() {
+    let names: Vec<String> = (0..20).map(|at| format!("team-{at:02}")).collect();
+    let shared = json!({
+        "apiVersion": "spire.spiffe.io/v1alpha1", "kind": "ClusterSPIFFEID", "metadata": {"name": "h"},
+        "spec": {"spiffeIDTemplate": "spiffe://example.org/app"},
+    });
+    let role = "arn:aws:iam::1:role/all";
+    let objects = names.iter().flat_map(|name| {
+        let account = json!({
+            "apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {"name": "app", "namespace": name,
+                "annotations": {"eks.amazonaws.com/role-arn": role}},
+        });
+        [
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
+            account,
+        ]
+    });
+    let text: String = objects
+        .chain([shared])
+        .map(|o| format!("---\n{o}\n"))
+        .collect();
+    let (_, cluster) = changed_cluster(&[("case.yaml".into(), text)], |parts| {
+        let more = names.iter().map(|name| {
+            let mut tenant = parts.tenants[0].clone();
+            (tenant.name, tenant.subjects) = (name.as_str().into(), Vec::new());
+            tenant.namespaces = vec![name.as_str().into()];
+            tenant
+        });
+        let more: Vec<_> = more.collect();
+        parts.tenants.extend(more);
+    });
+
+    let proof = isolation::prove(&cluster);
+    let messages = proof.findings.iter().map(|finding| &finding.diagnostic);
+    let messages = messages.filter(|found| found.rule.id == "data/shared-identity");
+    let messages: Vec<&str> = messages.map(|found| found.message.as_str()).collect();
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    for message in messages {
+        assert!(message.contains("20 "), "{message}");
+        assert!(
+            message.ends_with("tenant `team-02` and 17 more"),
+            "{message}"
+        );
     }
 }

@@ -720,9 +720,10 @@ fn the_only_pod_of_a_workload_reaches_itself() {
         ask(&sandbox, &["shop/db", "shop/db"])
     };
     for (kind, replicas, word) in [
-        ("StatefulSet", "", "yes"),
+        ("StatefulSet", "replicas: 1, ", "yes"),
         ("Deployment", "replicas: 1, ", "yes"),
         ("Deployment", "replicas: 2, ", "no"),
+        ("Deployment", "", "no"),
         ("DaemonSet", "", "no"),
     ] {
         let (first, all) = workload(kind, replicas);

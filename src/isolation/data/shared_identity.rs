@@ -2,7 +2,7 @@ use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::identity::SharedIdentity;
 use crate::graph::{Cluster, Owner};
-use crate::isolation::{Finding, at};
+use crate::isolation::{Finding, at, some_owners};
 use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::value::Text;
@@ -53,15 +53,10 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let (Some((first, a)), Some((second, b))) = (each.next(), each.next()) else {
             continue;
         };
-        let names = tenants
-            .keys()
-            .map(|t| cluster.owner_name(*t))
-            .collect::<Vec<_>>()
-            .join(", ");
-
         let message = format!(
-            "{} owners take the identity `{value}` ({key}): {names}",
-            tenants.len()
+            "{} owners take the identity `{value}` ({key}): {}",
+            tenants.len(),
+            some_owners(cluster, tenants.keys())
         );
 
         out.push(
@@ -87,12 +82,11 @@ fn of_pods(cluster: &Cluster, shared: &SharedIdentity) -> Option<Finding> {
         return None;
     }
 
-    let names = tenants.iter().map(|tenant| cluster.owner_name(*tenant));
     let message = format!(
         "pods of {} tenants take the identity `{}`: {}",
         tenants.len(),
         shared.identity,
-        names.collect::<Vec<_>>().join(", ")
+        some_owners(cluster, &tenants)
     );
     let span = shared.origin.span;
     let gives = format!("{} gives it to pods of each", shared.id.called());

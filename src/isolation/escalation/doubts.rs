@@ -2,7 +2,7 @@
 //! clouds give, and webhooks that pods of a namespace answer.
 
 use super::held::{HeldGrants, HeldRule, Level, Reach};
-use super::nodes::{NodeWay, node_ways};
+use super::nodes::NodeWay;
 use super::powers::{ARGO_CD_ACCOUNT, Powers, acts_as_administrator};
 use crate::graph::Cluster;
 use crate::graph::facts::SecretStore;
@@ -61,10 +61,10 @@ pub fn doubts(powers: &Powers<'_>, subject: &Subject, grants: &HeldGrants<'_>) -
 
 /// By pods that control their node: what the node's kubelet may read, no role says.
 fn by_own_pods(cluster: &Cluster, subject: &Subject, grants: &HeldGrants<'_>) -> Vec<Doubt> {
-    let ways = node_ways(cluster, subject, grants).into_iter();
-    let doubt = |way: NodeWay| {
+    let ways = grants.node_ways(cluster, subject).iter();
+    let doubt = |way: &NodeWay| {
         let (what, kind) = match way.pods.shown {
-            Shown::Undecided => (way.pods.what, DoubtKind::Shown),
+            Shown::Undecided => (way.pods.what.clone(), DoubtKind::Shown),
             Shown::Open | Shown::Nothing => {
                 let node = "and so reads what its node holds: Secrets and volumes of other pods";
                 (format!("{}, {node}", way.pods.what), DoubtKind::OfNode)

@@ -1,6 +1,7 @@
 //! What an identity may do: the roles that it is bound to, and those that it can give itself by
 //! `bind` and `escalate`.
 
+use super::nodes::{NodeWay, node_ways};
 use crate::graph::Cluster;
 use crate::graph::rbac::{
     AccessRequest, Binding, BoundSubject, PolicyRule, Role, RuleFields, Subject,
@@ -10,6 +11,7 @@ use crate::isolation::{ChainNode, Step, at};
 use crate::kube::RBAC;
 use crate::source::Span;
 use crate::value::Text;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -118,6 +120,7 @@ pub struct HeldGrants<'a> {
     pub all: Vec<HeldGrant<'a>>,
     known: BTreeSet<(Reach<'a>, Text, Text)>,
     bound: usize,
+    nodes: OnceCell<Vec<NodeWay>>,
 }
 
 impl<'a> HeldGrants<'a> {
@@ -175,6 +178,11 @@ impl<'a> HeldGrants<'a> {
         own.filter(|grant| grant.reach == Reach::Cluster)
             .find(|grant| grant.rules.iter().any(|rule| rule.allows_url(verb, path)))
             .map(|grant| grant.steps.clone())
+    }
+
+    /// The nodes that a subject, whose grants these are, controls by its own pods. They are found once.
+    pub fn node_ways(&self, cluster: &Cluster, subject: &Subject) -> &[NodeWay] {
+        self.nodes.get_or_init(|| node_ways(cluster, subject, self))
     }
 
     /// The rules, by where they hold together.

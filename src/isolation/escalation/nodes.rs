@@ -7,6 +7,7 @@ use crate::graph::rbac::{PolicyRule, Subject};
 use crate::isolation::admission::{AttackReview, NodePods, makes_pods, node_pods};
 
 /// A node that is controlled by pods of a namespace.
+#[derive(Debug)]
 pub struct NodeWay {
     /// The index of the grant that lets the identity make the pods.
     pub grant: usize,
@@ -16,7 +17,11 @@ pub struct NodeWay {
 
 /// The nodes that an identity controls by its own pods, for each namespace in which it has a grant.
 /// Whoever makes pods in every namespace has all accounts without a node.
-pub fn node_ways(cluster: &Cluster, subject: &Subject, grants: &HeldGrants<'_>) -> Vec<NodeWay> {
+pub(super) fn node_ways(
+    cluster: &Cluster,
+    subject: &Subject,
+    grants: &HeldGrants<'_>,
+) -> Vec<NodeWay> {
     let mut all = Vec::new();
     let mut review = None;
     for level in grants.levels() {

@@ -6,7 +6,6 @@
 //! kubernetes.io/docs/concepts/security/rbac-good-practices.
 
 use super::held::{HeldGrants, HeldRule, Level, Reach};
-use super::nodes::node_ways;
 use super::people::{Members, members};
 use crate::graph::gitops::{Applier, Reference, SourceRef};
 use crate::graph::pod_security::PodSecurityConfiguration;
@@ -384,12 +383,12 @@ fn by_own_pods(
     grants: &HeldGrants<'_>,
     all: &mut Vec<Power>,
 ) {
-    let ways = node_ways(cluster, subject, grants).into_iter();
+    let ways = grants.node_ways(cluster, subject).iter();
     let mut open = ways.filter(|way| way.pods.shown == Shown::Open);
     all.extend(open.next().map(|way| Power {
         grant: way.grant,
         whom: Whom::PodAccounts,
-        what: way.pods.what,
+        what: way.pods.what.clone(),
     }));
 }
 
