@@ -74,7 +74,7 @@ fn set_by_server(root: &Node) -> Option<Fault> {
     };
     let name = ["managedFields", "resourceVersion", "uid"]
         .into_iter()
-        .find(|name| set(&name))?;
+        .find(|name| set(name))?;
     let entry = metadata.entry(name)?;
     Some(Fault {
         span: entry.key_span,
