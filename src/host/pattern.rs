@@ -41,9 +41,14 @@ pub enum Levels {
 pub type HostMatcher<'a> = Box<dyn Fn(&str) -> bool + 'a>;
 
 impl HostPattern {
-    /// Reads a name, which may begin with `*`.
+    /// Reads a name, which may begin with `*`. A name in the letters of a language stands for its form
+    /// in ASCII (RFC 5890), which is what a client asks for.
     pub fn parse(name: &str, levels: Levels) -> Self {
         let name = name.trim().trim_end_matches('.').to_lowercase();
+        let name = match name.is_ascii() {
+            true => name,
+            false => idna::domain_to_ascii(&name).unwrap_or(name),
+        };
         match name.strip_prefix('*') {
             Some("") => Self::Rest,
             None if name.is_empty() => Self::Rest,
@@ -172,6 +177,16 @@ mod tests {
             assert_eq!(one.matches(host), Some(by_one), "{host}");
             assert_eq!(many.matches(host), Some(by_many), "{host}");
         }
+    }
+
+    #[test]
+    fn a_name_is_compared_in_its_form_in_ascii() {
+        let ascii = HostPattern::parse("xn--bcher-kva.example", Levels::One);
+        for name in ["Bücher.example", "bücher.example.", "BÜCHER.EXAMPLE"] {
+            assert_eq!(HostPattern::parse(name, Levels::One), ascii, "{name}");
+        }
+        let wild = HostPattern::parse("*.bücher.example", Levels::Many);
+        assert_eq!(wild.matches("a.xn--bcher-kva.example"), Some(true));
     }
 
     #[test]
