@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Owners of some hosts, each with the first of the values that it has them by.
 type Owners<'a, O, V> = BTreeMap<O, &'a V>;
 
+/// Takes the owners of one host, each with a value that it has the host by.
+type OnConflict<'c, 'a, O, V> = dyn FnMut(&[(O, &'a V)]) + 'c;
+
 /// Hosts by their patterns, each with its owners. A value is what an owner has a host by, such as an
 /// object.
 #[derive(Debug)]
@@ -72,7 +75,7 @@ impl<'a, O: Ord + Copy, V> HostIndex<'a, O, V> {
 
     /// Hands on the owners of each host that has several: those of the more exact patterns first,
     /// and not more than `most` of them.
-    pub fn each_conflict(&self, most: usize, on_conflict: &mut dyn FnMut(&[(O, &'a V)])) {
+    pub fn each_conflict(&self, most: usize, on_conflict: &mut OnConflict<'_, 'a, O, V>) {
         let mut by_expression: BTreeMap<&str, Vec<&Owners<'a, O, V>>> = BTreeMap::new();
         let mut hand_on = |servers: &[(O, &'a V)]| {
             if servers.len() > 1 {
