@@ -221,7 +221,8 @@ fn number<T: TreeValue>(node: Option<&T>) -> String {
 
 /// A folder of a server of files, by whichever protocol and driver.
 fn files_of(server: &str, parts: &[&str]) -> DataPlace {
-    DataPlace::folder(format!("files of {}", server.to_lowercase()), parts)
+    let server = server.trim_end_matches('.').to_lowercase();
+    DataPlace::folder(format!("files of {server}"), parts)
 }
 
 /// The places of a CSI volume: by its attributes where they say where the data lie, else by its

@@ -48,7 +48,10 @@ const SNIPPETS: [&str; 9] = [
 ];
 
 /// Parts of the keys of annotations that name a Secret or another object as `NAMESPACE/NAME`.
-const REFERENCES: [&str; 11] = [
+const REFERENCES: [&str; 14] = [
+    "/fastcgi-params-configmap",
+    "/auth-proxy-set-headers",
+    "/cr-backend",
     "/auth-tls-secret",
     "/auth-secret",
     "/proxy-ssl-secret",

@@ -314,7 +314,8 @@ pub struct ClusterSpec {
     /// Renders: `except` of an `ipBlock` that contains them.
     /// Rules: `network/cluster-range`, `network/range-undeclared`.
     pub api_server: Option<Vec<Spanned<Cidr>>>,
-    /// The addresses of the cloud's metadata service.
+    /// The addresses of the cloud's metadata service. Link-local networks and the addresses that the
+    /// usual clouds have for it are closed in any case.
     ///
     /// Default: 169.254.169.254/32 and fd00:ec2::254/128.
     /// Renders: `except` of an `ipBlock` that contains them.

@@ -98,9 +98,15 @@ fn service_account<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Serv
     let annotations = metadata.and_then(|metadata| metadata.member("annotations"));
     let identity = |key: &&str| {
         let value = annotations?.member(key)?;
+        let text = value.text()?;
+        // The id of a client is a GUID, of which the case means nothing.
+        let identity = match key.starts_with("azure.") {
+            true => Text::from(text.to_lowercase()),
+            false => Text::from(text),
+        };
         Some(CloudIdentity {
             annotation: Text::from(*key),
-            value: Text::from(value.text()?),
+            value: identity,
             span: value.span(),
         })
     };

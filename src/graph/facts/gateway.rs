@@ -14,7 +14,8 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bo
 
     if let Some(grants) = ReferenceGrant::all_of(id, node, origin) {
         facts.grants.extend(grants);
-        return true;
+        // A VaultAuth is a store of secrets too, which another reader takes.
+        return id.kind != "VaultAuth";
     }
     if id.kind == "Ingress" {
         facts

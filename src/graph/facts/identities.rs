@@ -138,9 +138,10 @@ impl Reader<'_> {
         });
     }
 
-    /// The role of AWS that the annotations of pods ask a proxy of the metadata service for.
+    /// The role of AWS that the annotations of pods ask a proxy of the metadata service for, and the
+    /// identity of Azure that their label chooses.
     ///
-    /// Source: github.com/jtblin/kube2iam, github.com/uswitch/kiam.
+    /// Source: github.com/jtblin/kube2iam, github.com/uswitch/kiam, azure.github.io/aad-pod-identity.
     fn annotated_pods<T: TreeValue>(&mut self, node: &T, spec: &T) {
         let pod = match (&*self.object.id.group, &*self.object.id.kind) {
             ("", "Pod") => Some(node),
@@ -151,7 +152,11 @@ impl Reader<'_> {
         let annotations = pod.and_then(|pod| at(pod, &["metadata", "annotations"]));
         let role = text(annotations, "iam.amazonaws.com/role");
         let namespace = self.object.id.namespace.clone();
-        self.associate(namespace, "iam.amazonaws.com/role of pods", role);
+        self.associate(namespace.clone(), "iam.amazonaws.com/role of pods", role);
+
+        let labels = pod.and_then(|pod| at(pod, &["metadata", "labels"]));
+        let binding = text(labels, "aadpodidbinding");
+        self.associate(namespace, "aadpodidbinding of pods", binding);
     }
 
     /// The annotation of a Namespace that lets its pods take every role of AWS.

@@ -69,7 +69,21 @@ pub fn read_beside<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T
         kyverno(facts, object, node);
     }
     match (group, object.id.kind.as_str()) {
-        ("", "Secret" | "ConfigMap") => annotated_copies(facts, object, node),
+        ("", "Secret" | "ConfigMap") => {
+            annotated_copies(facts, object, at(node, &["metadata", "annotations"]));
+        }
+        ("cert-manager.io", "Certificate") => {
+            let template = at(node, &["spec", "secretTemplate", "annotations"]);
+            annotated_copies(facts, object, template);
+        }
+        ("external-secrets.io", "ExternalSecret") => {
+            let template = ["spec", "target", "template", "metadata", "annotations"];
+            annotated_copies(facts, object, at(node, &template));
+        }
+        ("bitnami.com", "SealedSecret") => {
+            let template = ["spec", "template", "metadata", "annotations"];
+            annotated_copies(facts, object, at(node, &template));
+        }
         ("", "ServiceAccount") => claims::read_account(facts, object, node),
         _ => {}
     }
@@ -489,17 +503,18 @@ fn secret_export<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, spec: Opti
     copy(facts, object, "secretgen-controller", what, way);
 }
 
-/// Copies that the annotations of a Secret or ConfigMap ask for or allow.
+/// Copies that the annotations of a Secret or ConfigMap ask for or allow. The object is what has them
+/// or what such a Secret is made from.
 ///
 /// Source: github.com/emberstack/kubernetes-reflector, github.com/mittwald/kubernetes-replicator,
 /// config-syncer.com/docs, fluxoperator.dev/docs/crd/resourceset (copyFrom).
-fn annotated_copies<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
+fn annotated_copies<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, annotations: Option<&T>) {
     const REFLECTOR: &str = "reflector.v1.k8s.emberstack.com";
     const REPLICATOR: &str = "replicator.v1.mittwald.de";
     const SYNCER: &str = "kubed.appscode.com/sync";
     const FLUX_COPY: &str = "fluxcd.controlplane.io/copyFrom";
 
-    let Some(annotations) = at(node, &["metadata", "annotations"]) else {
+    let Some(annotations) = annotations else {
         return;
     };
     let value = |key: &str| annotations.member(key).and_then(TreeValue::text);
