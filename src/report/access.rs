@@ -71,7 +71,9 @@ impl WhoCanReport<'_> {
             let asked = plain(&self.asked);
             let _ = writeln!(out, "{name}: {} can {asked}", counted(&cluster.subjects));
 
-            for together in with_equal_steps(&cluster.subjects) {
+            let all = cluster.subjects.iter();
+            let others = all.filter(|(_, whose)| *whose != Whose::Kubernetes);
+            for together in with_equal_steps(others) {
                 self.add_together(&mut out, &together);
             }
             let all = cluster.subjects.iter();
@@ -86,7 +88,7 @@ impl WhoCanReport<'_> {
                     "{name}: unknown for {count}, because the inputs do not say what these give"
                 );
             }
-            for together in with_equal_steps(&cluster.undecided) {
+            for together in with_equal_steps(cluster.undecided.iter()) {
                 self.add_together(&mut out, &together);
             }
 
@@ -224,13 +226,13 @@ fn add_own(out: &mut String, access: &Access) {
     let _ = writeln!(out, "  {subject} (Kubernetes' own): by {how}");
 }
 
-/// The subjects by their steps, each set where its first subject stands. Kubernetes' own are left out.
+/// The subjects by their steps, each set where its first subject stands.
 fn with_equal_steps<'r, 'a>(
-    subjects: &'r [(Access, Whose<'a>)],
+    subjects: impl Iterator<Item = &'r (Access, Whose<'a>)>,
 ) -> Vec<Vec<&'r (Access, Whose<'a>)>> {
     let mut known: HashMap<Vec<(Span, &str)>, usize> = HashMap::new();
     let mut all: Vec<Vec<_>> = Vec::new();
-    for one in subjects.iter().filter(|one| one.1 != Whose::Kubernetes) {
+    for one in subjects {
         let steps = one.0.chain.steps.iter();
         let key = steps.map(|step| (step.span, step.text.as_str())).collect();
         let at = *known.entry(key).or_insert(all.len());
