@@ -43,7 +43,7 @@ pub struct TenantSpec {
     ///
     /// Default: none.
     /// Renders: the annotation `tenantry.dev/display-name` of each Namespace.
-    #[schemars(length(max = 256))]
+    #[schemars(length(max = 8192))]
     pub display_name: Option<Spanned<Line>>,
     /// A text for people. It is the only field that may hold tabs and line breaks.
     ///
