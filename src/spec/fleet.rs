@@ -662,6 +662,21 @@ pub enum ManifestPlace {
     Own,
 }
 
+/// The networks that a cluster declares as its own, by the name of the field.
+pub type OwnRanges<'a> = [(&'static str, &'a Option<Vec<Spanned<Cidr>>>); 4];
+
+impl ClusterSpec {
+    /// The networks of its pods, Services, nodes and API server.
+    pub const fn own_ranges(&self) -> OwnRanges<'_> {
+        [
+            ("podCIDRs", &self.pod_cidrs),
+            ("serviceCIDRs", &self.service_cidrs),
+            ("nodeCIDRs", &self.node_cidrs),
+            ("apiServer", &self.api_server),
+        ]
+    }
+}
+
 impl FleetSpec {
     /// Where the objects of tenants' verbatim files lie.
     pub fn manifest_place(&self) -> ManifestPlace {

@@ -86,13 +86,7 @@ fn refused_version(fleet: &FleetDoc, context: &Context) -> Option<Diagnostic> {
 /// A declared range is left out of the networks that tenants may reach, and counts as the cluster's
 /// own in the proof.
 fn check_ranges(cluster: &ClusterSpec, out: &mut Vec<Diagnostic>) {
-    let declared = [
-        ("podCIDRs", &cluster.pod_cidrs),
-        ("serviceCIDRs", &cluster.service_cidrs),
-        ("nodeCIDRs", &cluster.node_cidrs),
-        ("apiServer", &cluster.api_server),
-    ];
-    let ranges = declared.into_iter().flat_map(|(field, cidrs)| {
+    let ranges = cluster.own_ranges().into_iter().flat_map(|(field, cidrs)| {
         let cidrs = cidrs.iter().flatten();
         cidrs.map(move |cidr| (field, cidr))
     });

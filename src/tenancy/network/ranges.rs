@@ -83,14 +83,8 @@ static IMAGES: [(Ipv6Addr, u32); 3] = [
 /// The ranges of a cluster that a `cidr` leaves out, unless it lies within one of them: its own, those
 /// of [`RESERVED`], and the images of both in IPv6.
 pub(super) fn cluster_ranges(cluster: &ClusterSpec) -> Vec<IpNet> {
-    let declared = [
-        &cluster.pod_cidrs,
-        &cluster.service_cidrs,
-        &cluster.node_cidrs,
-        &cluster.api_server,
-    ];
-
-    let declared = declared.into_iter().flatten().flatten();
+    let declared = cluster.own_ranges().into_iter();
+    let declared = declared.flat_map(|(_, cidrs)| cidrs.iter().flatten());
     let mut ranges: Vec<IpNet> = declared
         .filter_map(|cidr| cidr.as_str().parse().ok())
         .chain(metadata_networks(Some(cluster)))
@@ -222,15 +216,12 @@ pub(super) fn everywhere_together(peers: &[Spanned<PeerSpec>]) -> Option<&Spanne
 /// Reports the kinds of ranges that a cluster does not declare. `span` is a network that may hold
 /// them.
 pub(super) fn undeclared_ranges(cluster: &ClusterSpec, span: Span) -> Option<Diagnostic> {
-    let missing: Vec<&str> = [
-        ("podCIDRs", cluster.pod_cidrs.is_none()),
-        ("serviceCIDRs", cluster.service_cidrs.is_none()),
-        ("nodeCIDRs", cluster.node_cidrs.is_none()),
-        ("apiServer", cluster.api_server.is_none()),
-    ]
-    .into_iter()
-    .filter_map(|(name, missing)| missing.then_some(name))
-    .collect();
+    let missing: Vec<&str> = cluster
+        .own_ranges()
+        .into_iter()
+        .filter(|(_, cidrs)| cidrs.is_none())
+        .map(|(name, _)| name)
+        .collect();
 
     if missing.is_empty() {
         return None;
