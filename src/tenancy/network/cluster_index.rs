@@ -35,7 +35,7 @@ pub(super) struct ClusterIndex<'a> {
     /// The names of the tenants whose edges are known in this run.
     names: NameIndex<'a>,
     /// The labels that the platform gives tenants, each set once.
-    given_labels: BTreeSet<BTreeMap<Text, Text>>,
+    given_labels: &'a GivenLabels,
 }
 
 impl<'a> ClusterIndex<'a> {
@@ -44,10 +44,10 @@ impl<'a> ClusterIndex<'a> {
     pub fn new(
         tenants: &'a [Tenant],
         at: usize,
-        fleet: &'a FleetSpec,
+        cluster: &'a ClusterSpec,
+        given_labels: &'a GivenLabels,
         broken: &BTreeSet<String>,
     ) -> Self {
-        let cluster = &fleet.clusters[at];
         let sound = tenants
             .iter()
             .filter(|tenant| !broken.contains(&tenant.name.value));
@@ -84,7 +84,7 @@ impl<'a> ClusterIndex<'a> {
             by_name,
             consumers,
             admissions,
-            given_labels: given_labels(fleet),
+            given_labels,
         }
     }
 
@@ -133,7 +133,11 @@ fn address(declared: &Arc<Network>) -> usize {
     Arc::as_ptr(declared).addr()
 }
 
-fn given_labels(fleet: &FleetSpec) -> BTreeSet<BTreeMap<Text, Text>> {
+/// The sets of labels that the platform gives tenants.
+pub(super) type GivenLabels = BTreeSet<BTreeMap<Text, Text>>;
+
+/// The sets of labels that a fleet gives tenants, each once.
+pub(super) fn given_labels(fleet: &FleetSpec) -> GivenLabels {
     let by_tenant = platform_labels(fleet).into_values();
     by_tenant
         .map(|labels| labels.into_iter().collect())

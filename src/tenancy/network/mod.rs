@@ -27,7 +27,7 @@ use crate::source::Span;
 use crate::spec::fleet::FleetSpec;
 use crate::spec::tenant::{Isolation, Network};
 use builder::{EdgeMemo, PolicyBuilder};
-use cluster_index::ClusterIndex;
+use cluster_index::{ClusterIndex, given_labels};
 use peers::{own_pods, pods_of_namespaces};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -84,9 +84,10 @@ pub fn plan(
     broken: &BTreeSet<String>,
 ) -> NetworkPlan {
     let mut plan = NetworkPlan::default();
+    let given_labels = given_labels(fleet);
 
     for (at, cluster) in fleet.clusters.iter().enumerate() {
-        let index = ClusterIndex::new(tenants, at, fleet, broken);
+        let index = ClusterIndex::new(tenants, at, cluster, &given_labels, broken);
         let mut all: Vec<TenantPolicies> = tenants
             .par_iter()
             .map(|tenant| build_tenant(tenant, &index, waivers, known))
