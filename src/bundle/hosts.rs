@@ -59,8 +59,16 @@ pub fn claim_hosts(
     for (index, tenant) in tenancy.tenants.iter().enumerate() {
         for (id, named) in hosts_of(manifests, tenant, sources) {
             let span = named.span.unwrap_or(tenant.name.span);
-            if let Some(reason) = of_the_cluster(&named, tenant) {
-                out.push(in_cluster(tenant, &id, &named, span, reason));
+            if is_of_the_cluster(&named.pattern, tenant) {
+                let message = format!(
+                    "`{id}` takes the host `{}`, a name of the cluster's own DNS",
+                    named.pattern
+                );
+                out.push(
+                    Diagnostic::new(&CLAIMED_TWICE, span, message)
+                        .fix("take a host name of the tenant's own")
+                        .tenant(&tenant.name.value),
+                );
             } else if is_claim(&named) {
                 claims.push(HostClaim {
                     claimant: Claimant::Tenant(index),
@@ -115,31 +123,17 @@ fn is_claim(named: &NamedHost<'_>) -> bool {
     }
 }
 
-/// Why a host is a name of the cluster itself that the tenant may not serve; `None` for another one.
-/// The names of Services in the tenant's own namespaces are its own, as in the certificate of a
-/// webhook.
-fn of_the_cluster(named: &NamedHost<'_>, tenant: &Tenant) -> Option<&'static str> {
-    let name: &str = match &named.pattern {
+/// Whether a host is a name of the cluster itself that the tenant may not serve. The names of Services
+/// in the tenant's own namespaces are its own, as in the certificate of a webhook.
+fn is_of_the_cluster(pattern: &HostPattern, tenant: &Tenant) -> bool {
+    let name: &str = match pattern {
         HostPattern::Name(name) | HostPattern::Below { domain: name, .. } => name,
-        HostPattern::Regex(_) | HostPattern::Rest | HostPattern::Unread(_) => return None,
+        HostPattern::Regex(_) | HostPattern::Rest | HostPattern::Unread(_) => return false,
     };
     let mut own = tenant.on.iter().flat_map(|on| &on.namespaces);
     let home = name.split('.').nth(1);
     let is_own = home.is_some_and(|home| own.any(|namespace| namespace.name == home));
-    (host::is_in_cluster(name) && !is_own).then_some("a name of the cluster's own DNS")
-}
-
-fn in_cluster(
-    tenant: &Tenant,
-    id: &ObjectId,
-    named: &NamedHost<'_>,
-    span: Span,
-    reason: &str,
-) -> Diagnostic {
-    let message = format!("`{id}` takes the host `{}`, {reason}", named.pattern);
-    Diagnostic::new(&CLAIMED_TWICE, span, message)
-        .fix("take a host name of the tenant's own")
-        .tenant(&tenant.name.value)
+    host::is_in_cluster(name) && !is_own
 }
 
 /// The hosts that specs claim, and those of tenants that cannot be read now.
@@ -163,7 +157,7 @@ fn other_claims<'a>(tenancy: &Tenancy, held: &[(&'a str, &'a str)]) -> Vec<HostC
 
 /// Reports each verbatim host that somebody else has too.
 fn report_conflicts<'a>(
-    tenancy: &Tenancy,
+    tenancy: &'a Tenancy,
     verbatim: &'a [HostClaim<'a>],
     prior: &'a Prior<'_>,
     out: &mut Vec<Diagnostic>,
@@ -181,9 +175,9 @@ fn report_conflicts<'a>(
         index.add(claim.claimant, &claim.pattern, claim);
     }
 
-    let name_of = |claimant: Claimant<'_>| match claimant {
-        Claimant::Tenant(at) => tenancy.tenants[at].name.value.clone(),
-        Claimant::Held(name) => name.to_owned(),
+    let name_of = |claimant: Claimant<'a>| match claimant {
+        Claimant::Tenant(at) => tenancy.tenants[at].name.value.as_str(),
+        Claimant::Held(name) => name,
     };
     index.each_conflict(MOST_OWNERS, &mut |owners| {
         // What specs claim alone is compared where they are linked.
@@ -192,7 +186,7 @@ fn report_conflicts<'a>(
         }
         let had_it: Vec<bool> = owners
             .iter()
-            .map(|(claimant, claim)| has_it_already(prior, claim, &name_of(*claimant)))
+            .map(|(claimant, claim)| has_it_already(prior, claim, name_of(*claimant)))
             .collect();
         for (at, (claimant, claim)) in owners.iter().enumerate() {
             // What two tenants serve since before they were adopted is for the proof to say.
@@ -203,12 +197,8 @@ fn report_conflicts<'a>(
             let victim = owners.iter().enumerate().position(takes_from);
             if let (false, Some(victim)) = (had_it[at], victim) {
                 let (other, theirs) = owners[victim];
-                out.extend(conflict(
-                    claim,
-                    &name_of(*claimant),
-                    theirs,
-                    &name_of(other),
-                ));
+                let (own, other) = (name_of(*claimant), name_of(other));
+                out.extend(conflict(claim, own, theirs, other));
             }
         }
     });
