@@ -62,30 +62,60 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> Re
     Ok(true)
 }
 
+/// A kind of object whose annotations, or those of the Secret that is made from it, ask for copies.
+struct Copied {
+    group: &'static str,
+    kind: &'static str,
+    /// Where the annotations stand.
+    annotations: &'static [&'static str],
+}
+
+/// The kinds whose annotations ask for copies.
+///
+/// Sources: the APIs of cert-manager, External Secrets and Sealed Secrets.
+static COPIED: [Copied; 5] = [
+    Copied {
+        group: "",
+        kind: "Secret",
+        annotations: &["metadata", "annotations"],
+    },
+    Copied {
+        group: "",
+        kind: "ConfigMap",
+        annotations: &["metadata", "annotations"],
+    },
+    Copied {
+        group: "cert-manager.io",
+        kind: "Certificate",
+        annotations: &["spec", "secretTemplate", "annotations"],
+    },
+    Copied {
+        group: "external-secrets.io",
+        kind: "ExternalSecret",
+        annotations: &["spec", "target", "template", "metadata", "annotations"],
+    },
+    Copied {
+        group: "bitnami.com",
+        kind: "SealedSecret",
+        annotations: &["spec", "template", "metadata", "annotations"],
+    },
+];
+
 /// Reads what an object of any kind has copied or generated, besides what its reader reads.
 pub fn read_beside<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
     let group = object.id.group.as_str();
     if (group == KYVERNO || group == "policies.kyverno.io") && object.id.namespace.is_empty() {
         kyverno(facts, object, node);
     }
-    match (group, object.id.kind.as_str()) {
-        ("", "Secret" | "ConfigMap") => {
-            annotated_copies(facts, object, at(node, &["metadata", "annotations"]));
-        }
-        ("cert-manager.io", "Certificate") => {
-            let template = at(node, &["spec", "secretTemplate", "annotations"]);
-            annotated_copies(facts, object, template);
-        }
-        ("external-secrets.io", "ExternalSecret") => {
-            let template = ["spec", "target", "template", "metadata", "annotations"];
-            annotated_copies(facts, object, at(node, &template));
-        }
-        ("bitnami.com", "SealedSecret") => {
-            let template = ["spec", "template", "metadata", "annotations"];
-            annotated_copies(facts, object, at(node, &template));
-        }
-        ("", "ServiceAccount") => claims::read_account(facts, object, node),
-        _ => {}
+    let kind = object.id.kind.as_str();
+    let copied = COPIED
+        .iter()
+        .find(|copied| (copied.group, copied.kind) == (group, kind));
+    if let Some(copied) = copied {
+        annotated_copies(facts, object, at(node, copied.annotations));
+    }
+    if (group, kind) == ("", "ServiceAccount") {
+        claims::read_account(facts, object, node);
     }
 }
 
