@@ -328,19 +328,24 @@ fn the_builtin_roles_match_those_of_the_server() {
     );
 }
 
-/// The accounts of Kubernetes' own controllers get the answers that the server gives them.
-#[test]
-fn the_controllers_of_kubernetes_may_do_what_the_server_says() {
-    let Some((plane, _turn)) = ControlPlane::alone() else {
-        return;
-    };
+/// A cluster with what Kubernetes makes by itself alone.
+fn cluster_of_kubernetes() -> Cluster {
     let mut facts = Facts::default();
     builtin::add(&mut facts, Span::file(SourceId(0)), false);
     let parts = Parts {
         facts,
         ..Parts::default()
     };
-    let cluster = Cluster::new(parts, &|_, _, _| None);
+    Cluster::new(parts, &|_, _, _| None)
+}
+
+/// The accounts of Kubernetes' own controllers get the answers that the server gives them.
+#[test]
+fn the_controllers_of_kubernetes_may_do_what_the_server_says() {
+    let Some((plane, _turn)) = ControlPlane::alone() else {
+        return;
+    };
+    let cluster = cluster_of_kubernetes();
     assert!(cluster.namespaces.is_empty(), "a role makes no namespace");
 
     let questions = [
@@ -465,13 +470,7 @@ fn the_default_cluster_roles_agree_with_the_reference() {
 /// The names that tenantry knows without resolving a role are those that the resolved rules give.
 #[test]
 fn the_roles_of_kubernetes_that_write_the_floor_are_known_by_name() {
-    let mut facts = Facts::default();
-    builtin::add(&mut facts, Span::file(SourceId(0)), false);
-    let parts = Parts {
-        facts,
-        ..Parts::default()
-    };
-    let cluster = Cluster::new(parts, &|_, _, _| None);
+    let cluster = cluster_of_kubernetes();
 
     let verbs = ["create", "update", "patch", "delete", "deletecollection"];
     let writes = |role: &Role| {

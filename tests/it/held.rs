@@ -326,16 +326,8 @@ fn a_stray_document_stops_nobody_but_its_own_file() {
         );
         assert!(!ran.all().contains("held: b"), "{what}: {}", ran.all());
 
-        let ran = sandbox.run(&["check", "--format", "json"]).code(1);
-        let report: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
-        let findings = report["findings"].as_array().expect("findings");
-        let errors = findings
-            .iter()
-            .filter(|finding| finding["level"] == "error");
-        let files: Vec<&str> = errors
-            .filter_map(|finding| finding["location"]["path"].as_str())
-            .collect();
-        assert!(!files.is_empty(), "{what}: {}", ran.out);
+        let files = error_files(&sandbox);
+        assert!(!files.is_empty(), "{what}");
         assert!(
             files.iter().all(|file| *file == "tenants/a.yaml"),
             "{what}: {files:?}"
@@ -345,7 +337,7 @@ fn a_stray_document_stops_nobody_but_its_own_file() {
 
 /// The paths of the errors that `check` reports.
 fn error_files(sandbox: &Sandbox) -> Vec<String> {
-    let ran = sandbox.run(&["check", "--format", "json"]);
+    let ran = sandbox.run(&["check", "--format", "json"]).code(1);
     let report: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
     let findings = report["findings"].as_array().expect("findings");
     let errors = findings
