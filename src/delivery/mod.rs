@@ -256,7 +256,7 @@ pub struct AppliedFolder<'a> {
     pub keep: bool,
     /// The object that has to be ready first.
     pub after: Option<&'a str>,
-    /// The service account that applies it; the engine's own if there is none.
+    /// The service account that applies it. If `None`, the engine applies it with its own account.
     pub account: Option<String>,
     /// Whether no object that leaves the folder is deleted, though the folder's object stays.
     pub keep_objects: bool,

@@ -79,7 +79,8 @@ pub fn names_credential(name: &str) -> bool {
     CREDENTIALS.iter().any(|end| name.ends_with(end)) || name.contains("password")
 }
 
-/// Whether a string is never quoted, whatever its field is called.
+/// Whether a report must leave a string out because of the string itself. The name of the field does
+/// not count.
 fn hides_text(text: &str) -> bool {
     let names_secret = || text.contains("kind") && text.contains("Secret");
     text.contains("ENC[")

@@ -40,7 +40,8 @@ pub(super) fn resolve_as_go(text: &str) -> Result<NodeValue, ()> {
     }
 }
 
-/// An integer with a prefix, or of digits alone; `None` if a text is none.
+/// The integer that a text states, as digits alone or with a prefix. `None` if the text is not an
+/// integer.
 fn go_integer(plain: &str) -> Option<Result<Number, ()>> {
     let unsigned = plain.strip_prefix(['-', '+']).unwrap_or(plain);
     let (radix, digits) = match unsigned.as_bytes() {

@@ -364,7 +364,7 @@ impl OnePermission<'_> {
             CERTIFICATES => self.verb == "create",
             _ => true,
         };
-        // A node renews its own certificate, and nobody else's.
+        // `selfnodeclient` lets a node renew its own certificate only.
         let renews = self.group == CERTIFICATES && self.subresource == "selfnodeclient";
         is_asked && asks && (self.subresource.is_empty() || renews)
     }

@@ -247,8 +247,9 @@ impl<'a, 'q> Graph<'a, 'q> {
         WhoCan { allowed, undecided }
     }
 
-    /// Keeps only the roles that no input has of what is not known of one of Kubernetes' own subjects:
-    /// what these do with their rights is Kubernetes'. Returns whether there are any.
+    /// Reduces the open questions about one of Kubernetes' own subjects to the bound roles that no input
+    /// defines. What Kubernetes does with the known rights is not in question. Returns whether such a
+    /// role is left.
     fn keep_undefined(&self, access: &mut Access) -> bool {
         let at = self.index.get(&access.subject);
         let undefined = at.map(|at| &self.nodes[*at as usize].undefined);

@@ -148,7 +148,7 @@ fn near(sources: &SourceMap, a: Span, b: Span) -> bool {
         <= 8
 }
 
-/// The first and the last line that are shown of some places; nothing for a file without a text.
+/// The first and the last line of the excerpt around some places. `None` if the file has no text.
 fn lines_around(source: &Source, spans: &[(Span, String)]) -> Option<(u32, u32)> {
     if source.text.is_empty() {
         return None;

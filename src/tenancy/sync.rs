@@ -96,7 +96,7 @@ impl TenantDraft<'_, '_> {
 
 impl TenantDraft<'_, '_> {
     /// The account that applies a tenant's verbatim files, which it binds to its role. `None` if the
-    /// files lie beside the floor, or there are none.
+    /// tenant has no such files, or if they are applied with the floor.
     pub(super) fn manifest_account(
         &self,
         spec: &TenantSpec,

@@ -179,8 +179,8 @@ impl<'a> AccountsThatMay<'a> {
 }
 
 /// Says that a subject may be the account of a controller whose roles are not built in: one of the
-/// cloud, or of another minor version of Kubernetes. Only a snapshot of RBAC has them. An account that
-/// an input makes or binds is none.
+/// cloud, or of another minor version of Kubernetes. Only a snapshot of RBAC has them. `None`
+/// for an account that an input makes or binds: the inputs show its roles.
 fn may_be_controller(cluster: &Cluster, subject: &Subject) -> Option<Step> {
     let Subject::ServiceAccount(namespace, name) = subject else {
         return None;
