@@ -291,7 +291,7 @@ fn refused_name(name: &str, fleet: &FleetSpec, platform: &[String]) -> Option<St
         .map(|(noun, reason)| format!("its name is not {noun}: {reason}"));
     let reserved = || reserved(fleet, name).map(|owner| format!("its name belongs to {owner}"));
     let is_named = platform.iter().any(|pattern| glob(pattern, name));
-    let by_name = || is_named.then(|| "--platform-namespace names it".to_owned());
+    let by_name = || is_named.then(|| "`--platform-namespace` names it".to_owned());
     malformed.or_else(reserved).or_else(by_name)
 }
 

@@ -288,7 +288,7 @@ impl PlatformNames<'_> {
             return None;
         }
         if is_one(self.platform) {
-            return Some("--platform-namespace names it".to_owned());
+            return Some("`--platform-namespace` names it".to_owned());
         }
         if let Some(owner) = reserved(&FleetSpec::default(), name) {
             return Some(format!("its name belongs to {owner}"));

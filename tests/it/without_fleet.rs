@@ -187,7 +187,7 @@ fn an_import_leaves_out_the_namespaces_that_are_named() {
     );
     let report = import(&["--platform-namespace", "infra-*"]);
     assert!(
-        report.contains("1 tenant:") && report.contains("--platform-namespace names it"),
+        report.contains("1 tenant:") && report.contains("`--platform-namespace` names it"),
         "{report}"
     );
 }
