@@ -76,6 +76,7 @@ pub static RULES: &[&Rule] = &[
     &tenancy::SYNC,
     &isolation::gitops::UNREAD_KIND,
     &tree::QUARANTINED,
+    &tree::UNAPPROVED_ADOPTION,
     &tree::UNRETIRED_REMOVAL,
     &live::ACCESS_DIFFERS,
     &live::DRIFTED,
@@ -160,6 +161,7 @@ pub static RULES: &[&Rule] = &[
     &tenancy::UNUSED,
     &tree::BEHIND,
     &tree::EDITED,
+    &tree::FIRST_RENDER,
     &tree::FOREIGN_FILE,
     &tree::LOCK_INVALID,
     &tree::NO_REGISTRY,
@@ -167,6 +169,7 @@ pub static RULES: &[&Rule] = &[
     &tree::OUTGROWN,
     &tree::REPOSITORY_PATH,
     &tree::STALE,
+    &tree::UNEXPLAINED,
     &tree::UNKNOWN_CLUSTER,
 ];
 

@@ -34,6 +34,8 @@ pub struct InputFiles {
     pub records: BTreeMap<String, FileEntry>,
     /// Each of those files as a source, for those who name it.
     pub record_spans: BTreeMap<String, Span>,
+    /// The revision that the lock and the records are read at; `None` for those on disk.
+    pub revision: Option<String>,
     /// What was wrong with reading them.
     pub faults: Vec<Diagnostic>,
 }
@@ -205,13 +207,18 @@ impl SharedInputs {
 }
 
 /// The lock, with the records of the tree's files.
-fn read_lock(sources: &SourceMap, files: &mut InputFiles, findings: &mut Vec<Diagnostic>) -> Lock {
+pub fn read_lock(
+    sources: &SourceMap,
+    files: &mut InputFiles,
+    findings: &mut Vec<Diagnostic>,
+) -> Lock {
     let mut lock = Lock::default();
     if let Some(id) = files.lock {
         let (read, faults) = Lock::parse(id, sources.get(id));
         findings.extend(faults);
         lock = read;
     }
+    lock.revision.clone_from(&files.revision);
     lock.add(
         std::mem::take(&mut files.records),
         std::mem::take(&mut files.record_spans),

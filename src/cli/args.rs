@@ -520,8 +520,10 @@ pub struct RenderArgs {
     /// Compare the tree with the specs, and write no file
     #[arg(long, conflicts_with = "stdout")]
     pub check: bool,
-    /// With --check, accept a cluster that another version rendered while it is the same in this
-    /// revision of the tree, such as origin/main
+    /// With --check, render the specs over the lock and the records of this revision of the tree,
+    /// such as origin/main, which the author of a change cannot write: what the change removes, takes
+    /// over or forges is an error. Accept a cluster that another version rendered while it is the same
+    /// in this revision
     #[arg(
         long,
         value_name = "REV",
@@ -548,9 +550,16 @@ pub struct RenderArgs {
     /// Write the tree to this folder [default: `rendered`, beside the tenants folder]
     #[arg(long, value_name = "DIR", env = "TENANTRY_TREE")]
     pub tree: Option<PathBuf>,
-    /// Allow the removal of this tenant, or of its namespaces, from the tree; repeatable
+    /// Allow the removal of this tenant, or of its namespaces, from the tree; with --since, of its
+    /// tombstones too; repeatable
     #[arg(long, value_name = "TENANT")]
     pub allow_removal: Vec<String>,
+    /// With --since, allow the removal of this cluster; repeatable
+    #[arg(long, value_name = "CLUSTER", requires = "since")]
+    pub allow_cluster_removal: Vec<String>,
+    /// With --since, allow this tenant to take over namespaces that exist (`adopt: true`); repeatable
+    #[arg(long, value_name = "TENANT", requires = "since")]
+    pub allow_adoption: Vec<String>,
     /// Overwrite files of the tree that were edited by hand
     #[arg(long)]
     pub force: bool,

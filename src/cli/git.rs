@@ -4,12 +4,13 @@
 use super::CliError;
 use super::files::{FileContent, Store, is_yaml};
 use super::workspace::{LOCK, Workspace};
+use super::written::WrittenTree;
 use git2::{ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tenantry::source::{MAX_BYTES, Source, SourceId};
-use tenantry::tree::{Lock, TreeRevision, is_below_tree};
+use tenantry::tree::{FileEntry, Lock, TreeRevision, is_below_tree};
 
 /// The YAML files of a revision.
 pub struct Revision {
@@ -63,11 +64,20 @@ fn tree_at<'r>(repository: &'r Repository, rev: &str) -> Result<git2::Tree<'r>, 
     object.peel_to_tree().map_err(fault(rev))
 }
 
-/// The lock and the rendered files of a revision, in the repository that holds the tree.
+/// The tree of a revision.
+pub struct PastTree {
+    /// The lock and the records.
+    pub written: WrittenTree,
+    /// The files, compared with the disk.
+    pub revision: TreeRevision,
+}
+
+/// The lock and the rendered files of a revision, in the repository that holds the tree. All is read
+/// from the object store.
 ///
 /// Clusters are taken from the revision's own lock; one that cannot be read names none, so that no
 /// cluster counts as behind.
-pub fn baseline(workspace: &Workspace, revision: &str) -> Result<TreeRevision, CliError> {
+pub fn past_tree(workspace: &Workspace, revision: &str) -> Result<PastTree, CliError> {
     let repository = Repository::discover(&workspace.tree_base).map_err(fault("no repository"))?;
     let root = tree_at(&repository, revision)?;
     let folder = match folder_in(&repository, &workspace.tree_base)? {
@@ -79,18 +89,24 @@ pub fn baseline(workspace: &Workspace, revision: &str) -> Result<TreeRevision, C
                 .map_err(fault(revision))?,
             // The folder is new since then: nothing of it can be behind.
             Err(_) => {
-                return Ok(TreeRevision {
-                    revision: revision.to_owned(),
-                    ..TreeRevision::default()
+                return Ok(PastTree {
+                    written: WrittenTree::at(revision, None, BTreeMap::new()),
+                    revision: TreeRevision {
+                        revision: revision.to_owned(),
+                        ..TreeRevision::default()
+                    },
                 });
             }
         },
     };
 
-    let lock = folder
+    let bytes = folder
         .get_name(LOCK)
         .and_then(|entry| repository.find_blob(entry.id()).ok())
-        .and_then(|blob| String::from_utf8(blob.content().to_owned()).ok())
+        .map(|blob| blob.content().to_owned());
+    let lock = bytes
+        .clone()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
         .map(|text| Lock::parse(SourceId(0), &Source::new(LOCK, text)))
         .filter(|(_, faults)| faults.is_empty())
         .map(|(lock, _)| lock)
@@ -98,7 +114,7 @@ pub fn baseline(workspace: &Workspace, revision: &str) -> Result<TreeRevision, C
 
     let entries: Vec<&str> = lock.clusters.values().map(|c| c.entry.as_str()).collect();
 
-    let mut files = BTreeMap::new();
+    let (mut files, mut records) = (BTreeMap::new(), BTreeMap::new());
     folder
         .walk(TreeWalkMode::PreOrder, |parent, entry| {
             let Ok(name) = entry.name() else {
@@ -108,16 +124,24 @@ pub fn baseline(workspace: &Workspace, revision: &str) -> Result<TreeRevision, C
             let wanted = is_below_tree(&workspace.tree, &path) || entries.contains(&path.as_str());
             if wanted && entry.kind() != Some(ObjectType::Tree) {
                 let same = is_file_of(&workspace.tree_base.join(&path), entry);
+                let blob = repository.find_blob(entry.id()).ok();
+                let blob = blob.filter(|_| entry.filemode() != LINK);
+                let record =
+                    blob.and_then(|blob| FileEntry::read(&workspace.tree, &path, blob.content()));
+                records.extend(record.map(|record| (path.clone(), record)));
                 files.insert(path, same);
             }
             TreeWalkResult::Ok
         })
         .map_err(fault(revision))?;
 
-    Ok(TreeRevision {
-        revision: revision.to_owned(),
-        clusters: lock.clusters,
-        files,
+    Ok(PastTree {
+        written: WrittenTree::at(revision, bytes, records),
+        revision: TreeRevision {
+            revision: revision.to_owned(),
+            clusters: lock.clusters,
+            files,
+        },
     })
 }
 

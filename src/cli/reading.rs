@@ -84,6 +84,7 @@ impl<'a> FleetReader<'a> {
         self.add_specs(files.specs);
         let given = self.add_checkouts()?;
         self.add_templates(files.templates);
+        let is_on_disk = written.as_ref().is_none_or(WrittenTree::is_on_disk);
         if let Some(written) = written {
             written.take_in(&mut self.sources, &mut self.files);
         }
@@ -96,7 +97,9 @@ impl<'a> FleetReader<'a> {
         };
 
         let mut resolved = compile::resolve(&mut self.sources, &mut self.files, &context);
-        self.add_unlocked_entries(&mut resolved);
+        if is_on_disk {
+            self.add_unlocked_entries(&mut resolved);
+        }
         if let Some(fleet) = resolved.fleet() {
             check_sources(fleet, &given)?;
             let found = self.scan_applied(fleet)?;

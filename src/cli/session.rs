@@ -14,7 +14,7 @@ use tenantry::diagnostic::{Diagnostic, Level};
 use tenantry::source::SourceMap;
 use tenantry::spec::leaf::Day;
 use tenantry::tenancy::Context;
-use tenantry::tree::Layout;
+use tenantry::tree::{Layout, Tombstone};
 
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -81,6 +81,19 @@ impl Session {
         FleetReader::new(cli, workspace, store).resolve(files?, Some(written?), context)
     }
 
+    /// The same over a lock and records that were read before.
+    pub fn read_over(
+        cli: &Cli,
+        workspace: Workspace,
+        store: &dyn Store,
+        context: Context,
+        written: WrittenTree,
+    ) -> Result<Self, CliError> {
+        rayon::spawn(compile::prepare);
+        let files = FleetFiles::read(&workspace, store)?;
+        FleetReader::new(cli, workspace, store).resolve(files, Some(written), context)
+    }
+
     /// Whether a spec declares this tenant.
     pub fn declares(&self, tenant: &str) -> bool {
         let mut declared = self.resolved.specs.tenants.iter();
@@ -96,7 +109,11 @@ impl Session {
         names: impl IntoIterator<Item = &'a String>,
     ) -> Result<(), CliError> {
         let written = self.resolved.lock.tenants();
-        let is_known = |name: &str| self.declares(name) || written.contains_key(name);
+        let removed = self.resolved.lock.tombstones.values();
+        let removed: BTreeSet<&str> = removed.map(Tombstone::tenant).collect();
+        let is_known = |name: &str| {
+            self.declares(name) || written.contains_key(name) || removed.contains(name)
+        };
 
         match names.into_iter().find(|name| !is_known(name)) {
             Some(unknown) => Err(no_such_tenant(unknown, "")),

@@ -21,14 +21,15 @@ use walkdir::WalkDir;
 const TEMPORARY: &str = ".tmp~";
 
 /// Reads what is on disk: every file of some clusters' folders, and of every path that
-/// the lock or the tree names. Also returns the temporary files that a killed run left behind.
+/// the tree or one of the locks names. Also returns the temporary files that a killed run left behind.
 pub fn snapshot(
     workspace: &Workspace,
     tree: &Tree,
-    lock: &Lock,
+    locks: &[&Lock],
     clusters: &BTreeSet<String>,
 ) -> Result<(Disk, Vec<PathBuf>), CliError> {
-    let named = tree.files.keys().chain(lock.files.keys());
+    let named = tree.files.keys().chain(tree.held.keys());
+    let named = named.chain(locks.iter().flat_map(|lock| lock.files.keys()));
     let mut scan = Scan {
         workspace,
         paths: named.cloned().collect(),
@@ -43,7 +44,8 @@ pub fn snapshot(
             cluster,
         };
         scan.walk(&folder.path_of_folder(), &|path| {
-            tree.files.contains_key(path) || lock.files.contains_key(path)
+            let is_recorded = |lock: &&Lock| lock.files.contains_key(path);
+            tree.files.contains_key(path) || locks.iter().any(is_recorded)
         })?;
     }
 

@@ -1,17 +1,17 @@
 //! What earlier runs wrote, as it lies on disk: the lock and the records of the tree's files.
 
 use super::CliError;
-use super::files::{slashed, walk_fault};
+use super::files::{name_fault, slashed, walk_fault};
 use super::workspace::{LOCK, Workspace};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use tenantry::compile::InputFiles;
+use tenantry::compile::{self, InputFiles};
 use tenantry::diagnostic::{Diagnostic, Scope};
 use tenantry::source::{Source, SourceId, SourceMap, join};
-use tenantry::tree::{FileEntry, LOCK_INVALID, Lock, record_range};
+use tenantry::tree::{FileEntry, LOCK_INVALID, Lock, record_range, tree_folders};
 use walkdir::WalkDir;
 
 /// Largest lock that is read, in bytes.
@@ -21,9 +21,10 @@ const HEAD: usize = 4 << 10;
 /// Longest record that is read, in bytes: some ten thousand objects.
 const MAX_RECORD: usize = 2 << 20;
 
-/// The lock and the records of the tree's files. They lie on disk, whatever revision the specs are
-/// read from.
+/// The lock and the records of the tree's files.
 pub struct WrittenTree {
+    /// The revision that they are read at; `None` for those on disk.
+    revision: Option<String>,
     lock: LockFile,
     /// By path.
     records: BTreeMap<String, FileEntry>,
@@ -42,16 +43,54 @@ impl WrittenTree {
     pub fn read(workspace: &Workspace) -> Result<Self, CliError> {
         let lock = read_lock(workspace)?;
         let records = read_records(workspace, &lock)?;
-        Ok(Self { lock, records })
+        Ok(Self {
+            revision: None,
+            lock,
+            records,
+        })
+    }
+
+    /// Those of a revision. `lock` is the bytes of its lock, if it has one.
+    #[cfg(feature = "git")]
+    pub fn at(revision: &str, lock: Option<Vec<u8>>, records: BTreeMap<String, FileEntry>) -> Self {
+        let lock = lock.map(String::from_utf8);
+        Self {
+            revision: Some(revision.to_owned()),
+            lock: match lock {
+                None => LockFile::None,
+                Some(Ok(text)) => LockFile::Text(text),
+                Some(Err(_)) => LockFile::Unreadable("the lock is not UTF-8"),
+            },
+            records,
+        }
+    }
+
+    /// Whether they are those on disk.
+    pub const fn is_on_disk(&self) -> bool {
+        self.revision.is_none()
+    }
+
+    /// The lock and the records as one, and what is wrong with them.
+    pub fn into_lock(self, sources: &mut SourceMap) -> (Lock, Vec<Diagnostic>) {
+        let mut files = InputFiles::default();
+        self.take_in(sources, &mut files);
+        let mut faults = std::mem::take(&mut files.faults);
+        let lock = compile::read_lock(sources, &mut files, &mut faults);
+        (lock, faults)
     }
 
     /// Takes them into the sources.
     pub fn take_in(self, sources: &mut SourceMap, files: &mut InputFiles) {
+        // As Git names a file of a revision.
+        let path = match &self.revision {
+            None => LOCK.to_owned(),
+            Some(revision) => format!("{revision}:{LOCK}"),
+        };
         match self.lock {
             LockFile::None => {}
-            LockFile::Text(text) => files.lock = Some(sources.add(Source::new(LOCK, text))),
+            LockFile::Text(text) => files.lock = Some(sources.add(Source::new(path, text))),
             LockFile::Unreadable(why) => {
-                let finding = Diagnostic::new(&LOCK_INVALID, sources.add_path(LOCK), why);
+                let finding = Diagnostic::new(&LOCK_INVALID, sources.add_path(&path), why);
                 files
                     .faults
                     .push(finding.fix("restore the file from Git").scope(Scope::Fleet));
@@ -65,6 +104,7 @@ impl WrittenTree {
             .collect();
 
         files.records = self.records;
+        files.revision = self.revision;
     }
 }
 
@@ -112,6 +152,26 @@ fn record_of(tree: &str, full: &Path, path: &str) -> Option<FileEntry> {
             return FileEntry::read(tree, path, &bytes);
         }
     }
+}
+
+/// The path of each file below the tree's folders, links included.
+pub fn files_below_tree(workspace: &Workspace) -> Result<BTreeSet<String>, CliError> {
+    let mut files = BTreeSet::new();
+    for folder in tree_folders(&workspace.tree) {
+        let top = workspace.tree_base.join(folder);
+        if top.symlink_metadata().is_err() {
+            continue;
+        }
+        for entry in WalkDir::new(&top) {
+            let entry = entry.map_err(walk_fault(&top))?;
+            let path = entry.path().strip_prefix(&workspace.tree_base);
+            let path = slashed(path.unwrap_or(entry.path()));
+            if !entry.file_type().is_dir() {
+                files.insert(path.ok_or_else(|| name_fault(entry.path()))?);
+            }
+        }
+    }
+    Ok(files)
 }
 
 /// The records of the tree's files. What cannot be read is nobody's, and said when it is written.

@@ -201,6 +201,11 @@ impl Layout {
     }
 }
 
+/// The tree's folder, and that of its documents that Flux does not apply.
+pub fn tree_folders(tree: &str) -> [String; 2] {
+    [tree.to_owned(), outside(tree)]
+}
+
 /// Whether a path lies in the tree, or in the folder of its documents that Flux does not apply.
 pub fn is_below_tree(tree: &str, path: &str) -> bool {
     below(path, tree).is_some() || below(path, &outside(tree)).is_some()

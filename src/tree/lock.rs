@@ -88,8 +88,14 @@ pub struct Lock {
     pub tombstones: BTreeMap<(String, String), Tombstone>,
     /// Each path as a source, for those who name it.
     spans: BTreeMap<String, Span>,
+    /// The lines of clusters.
+    cluster_lines: BTreeMap<String, Span>,
+    /// The lines of tombstones, by name and cluster.
+    tombstone_lines: BTreeMap<(String, String), Span>,
     /// The lock that was read.
     pub source: Option<SourceId>,
+    /// The revision that it was read at, with its records; `None` for those on disk.
+    pub revision: Option<String>,
 }
 
 impl Lock {
@@ -144,9 +150,11 @@ impl Lock {
     fn take(&mut self, line: LockLine, span: Span) -> bool {
         match line {
             LockLine::Cluster(entry) => {
+                self.cluster_lines.insert(entry.cluster.clone(), span);
                 self.clusters.insert(entry.cluster.clone(), entry);
             }
             LockLine::Tombstone(entry) => {
+                self.tombstone_lines.insert(entry.key(), span);
                 self.tombstones.insert(entry.key(), entry);
             }
             LockLine::File(entry) => {
@@ -264,6 +272,21 @@ impl Lock {
     pub fn span(&self, path: &str) -> Span {
         let id = self.source.unwrap_or(SourceId(0));
         self.spans.get(path).copied().unwrap_or(Span::file(id))
+    }
+
+    /// The line of a cluster; `None` if the lock has none.
+    pub fn cluster_line(&self, cluster: &str) -> Option<Span> {
+        self.cluster_lines.get(cluster).copied()
+    }
+
+    /// The line of a tombstone, by its key; `None` if the lock has none.
+    pub fn tombstone_line(&self, key: &(String, String)) -> Option<Span> {
+        self.tombstone_lines.get(key).copied()
+    }
+
+    /// Whether there is neither a line nor a record.
+    pub fn is_empty(&self) -> bool {
+        self.clusters.is_empty() && self.files.is_empty() && self.tombstones.is_empty()
     }
 
     /// Each tenant, and the file it came from.

@@ -265,11 +265,17 @@ impl<'a, T: ObjectForm> Moves<'a, T> {
         );
 
         let is_postponed = self.request.postponed.iter().any(|name| name == owner);
-        let fix = match is_postponed {
-            true => "mend the files with errors first: one of them may be the tenant's".to_owned(),
-            false => format!(
-                "restore it in {}, or run: tenantry render --allow-removal {owner}",
-                entry.source.as_deref().unwrap_or("its file")
+        let source = entry.source.as_deref().unwrap_or("its file");
+        let fix = match &self.request.lock.revision {
+            _ if is_postponed => {
+                "mend the files with errors first: one of them may be the tenant's".to_owned()
+            }
+            None => {
+                format!("restore it in {source}, or run: tenantry render --allow-removal {owner}")
+            }
+            Some(revision) => format!(
+                "restore it in {source}; whoever runs the check may allow it: \
+                 tenantry render --check --since {revision} --allow-removal {owner}"
             ),
         };
 

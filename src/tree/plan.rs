@@ -1,6 +1,5 @@
 //! The tree that should be there × what is on disk → what to write, or why not.
 
-use super::cluster_entry::ClusterEntry;
 use super::layout::Record;
 use super::lock::Lock;
 use super::model::Tree;
@@ -25,27 +24,6 @@ rule! {
     /// Change the tenant instead, and run `tenantry render --force` to take the edit back.
     pub static EDITED = "tree/edited", Error;
 }
-rule! {
-    /// The committed tree is not what the specs say.
-    /// ## Fix
-    /// Run `tenantry render`, and commit the result.
-    pub static STALE = "tree/stale", Error;
-}
-rule! {
-    /// A cluster was rendered by another version of tenantry, or with other templates or profiles;
-    /// its tenants and the fleet are as they were then, and so is the disk. The next `render` of it
-    /// brings it forward.
-    ///
-    /// ## What it finds
-    /// Only with `render --check --since REV`, where every file of the cluster and its line of the
-    /// lock are byte for byte as at REV, or with `--allow-behind`, which trusts the lock on disk.
-    /// Without either such a cluster is stale.
-    /// ## Why it matters
-    /// The author of a change can write the lock and the records. What the change is compared with
-    /// must be a revision that the author cannot write, such as the target branch.
-    pub static BEHIND = "tree/behind", Note;
-}
-
 /// What is on disk, at the path of every file of the tree and at every path that the lock names.
 #[derive(Debug, Default)]
 pub struct Disk {
@@ -74,7 +52,7 @@ impl OnDisk {
 
 impl Disk {
     /// Whether the file of a record is there, with the record's digest.
-    fn has(&self, entry: &FileEntry) -> bool {
+    pub(super) fn has(&self, entry: &FileEntry) -> bool {
         let found = self.files.get(&entry.path);
         found.is_some_and(|found| found.has(&entry.digest))
     }
@@ -112,15 +90,51 @@ pub fn plan(
         disk,
         force,
         sources,
-        outdated: Vec::new(),
         plan: Plan::default(),
     };
     planner.write_files();
     planner.delete_files(clusters);
     planner.check_held_files();
     planner.check_foreign_files();
-    planner.write_lock();
+    planner.write_lock(clusters);
     planner.plan
+}
+
+/// The recorded paths of these clusters' files that should no longer be there.
+fn outdated<'a>(
+    tree: &'a Tree,
+    lock: &'a Lock,
+    clusters: &'a BTreeSet<String>,
+) -> impl Iterator<Item = &'a String> {
+    let recorded = lock.files.iter();
+    let outdated = recorded.filter(|(path, entry)| {
+        let stays = tree.files.contains_key(*path) || tree.held.contains_key(*path);
+        clusters.contains(&entry.cluster) && !stays
+    });
+    outdated.map(|(path, _)| path)
+}
+
+/// The lock once a tree is written over the one that `lock` describes. Clusters outside `clusters`
+/// stay as they are.
+pub(super) fn lock_after(tree: &Tree, lock: &Lock, clusters: &BTreeSet<String>) -> Lock {
+    let mut after = lock.written();
+    for tombstone in &tree.tombstones {
+        after.add_tombstone(tombstone.clone());
+    }
+    for path in outdated(tree, lock, clusters) {
+        after.files.remove(path);
+    }
+
+    for (path, desired) in &tree.files {
+        if tree.place(&desired.entry) == Record::InLock {
+            after.files.insert(path.clone(), desired.entry.clone());
+        }
+    }
+    after.clusters.extend(tree.clusters.clone());
+    for (tombstone, namespaces) in &tree.restored {
+        after.restore(tombstone, namespaces);
+    }
+    after
 }
 
 /// Makes a plan.
@@ -131,8 +145,6 @@ struct Planner<'a> {
     /// Whether edits by hand are overwritten.
     force: bool,
     sources: &'a mut SourceMap,
-    /// Recorded paths of files that should no longer be there.
-    outdated: Vec<&'a String>,
     plan: Plan,
 }
 
@@ -181,13 +193,7 @@ impl Planner<'_> {
     /// Plans to delete the recorded files of these clusters that should no longer be there.
     fn delete_files(&mut self, clusters: &BTreeSet<String>) {
         let (tree, lock, disk) = (self.tree, self.lock, self.disk);
-        for (path, entry) in &lock.files {
-            let stays = tree.files.contains_key(path) || tree.held.contains_key(path);
-            if !clusters.contains(&entry.cluster) || stays {
-                continue;
-            }
-            self.outdated.push(path);
-
+        for path in outdated(tree, lock, clusters) {
             match disk.files.get(path) {
                 None => {}
                 Some(found @ OnDisk::File { .. })
@@ -234,29 +240,13 @@ impl Planner<'_> {
     }
 
     /// Plans the lock, after the work and before anything is deleted.
-    fn write_lock(&mut self) {
-        let mut lock = self.lock.written();
+    fn write_lock(&mut self, clusters: &BTreeSet<String>) {
+        let mut before = self.lock.written();
         for tombstone in &self.tree.tombstones {
-            lock.add_tombstone(tombstone.clone());
+            before.add_tombstone(tombstone.clone());
         }
-
-        self.plan.before_deletion = lock.to_text();
-
-        for path in &self.outdated {
-            lock.files.remove(*path);
-        }
-        let files = self.tree.files.iter();
-        for (path, desired) in files {
-            if self.tree.place(&desired.entry) == Record::InLock {
-                lock.files.insert(path.clone(), desired.entry.clone());
-            }
-        }
-        lock.clusters.extend(self.tree.clusters.clone());
-        for (tombstone, namespaces) in &self.tree.restored {
-            lock.restore(tombstone, namespaces);
-        }
-
-        self.plan.lock = lock;
+        self.plan.before_deletion = before.to_text();
+        self.plan.lock = lock_after(self.tree, self.lock, clusters);
     }
 
     /// Whether a file on disk has the bytes that its record says.
@@ -281,233 +271,9 @@ impl Planner<'_> {
     }
 }
 
-/// What lets a cluster count as behind, and not as stale.
-#[derive(Debug)]
-pub enum Behind<'a> {
-    /// Nothing: each cluster must be as this version renders it.
-    Refused,
-    /// The lock and the records on disk. The author of a change can write both.
-    OnDisk,
-    /// A revision of the tree that the author of a change cannot write.
-    Since(&'a TreeRevision),
-}
-
-/// The tree at a revision, compared with the disk byte for byte.
-#[derive(Debug, Default)]
-pub struct TreeRevision {
-    /// The revision, as the user named it.
-    pub revision: String,
-    /// The clusters of the revision's lock, by name.
-    pub clusters: BTreeMap<String, ClusterEntry>,
-    /// The tree's files at the revision: the path, and whether the disk holds the same bytes.
-    pub files: BTreeMap<String, bool>,
-}
-
-impl TreeRevision {
-    /// Whether a cluster's line of the lock and each of its files are as at the revision.
-    fn holds(&self, now: &ClusterEntry, locked: Option<&ClusterEntry>, disk: &Disk) -> bool {
-        let belongs = |path: &str| now.has(path);
-        let same_line = locked.is_some() && self.clusters.get(&now.cluster) == locked;
-        let none_added = disk
-            .files
-            .keys()
-            .filter(|path| belongs(path))
-            .all(|path| self.files.get(path) == Some(&true));
-        let none_changed = self
-            .files
-            .iter()
-            .filter(|(path, _)| belongs(path))
-            .all(|(_, same)| *same);
-        same_line && none_added && none_changed
-    }
-}
-
-/// Compares a tree with what is on disk, without writing.
-///
-/// A cluster that an older version, or older templates or profiles, rendered is behind where
-/// `behind` says so; else each file that differs is an error.
-pub fn check(
-    tree: &Tree,
-    lock: &Lock,
-    disk: &Disk,
-    behind: &Behind<'_>,
-    sources: &mut SourceMap,
-) -> Vec<Diagnostic> {
-    let check = TreeCheck { tree, lock, disk };
-    let mut out = Vec::new();
-    for now in tree.clusters.values() {
-        if check.is_behind(now, behind) {
-            out.push(check.behind(now, sources));
-        } else {
-            out.extend(check.stale(now, sources));
-        }
-    }
-    out
-}
-
-/// Whether a cluster was rendered by another version, or with other templates or profiles.
-fn is_older(before: &ClusterEntry, now: &ClusterEntry) -> bool {
-    (&before.tool, &before.templates, &before.profiles)
-        != (&now.tool, &now.templates, &now.profiles)
-}
-
-struct TreeCheck<'a> {
-    tree: &'a Tree,
-    lock: &'a Lock,
-    disk: &'a Disk,
-}
-
-impl TreeCheck<'_> {
-    fn is_behind(&self, now: &ClusterEntry, behind: &Behind<'_>) -> bool {
-        let Some(before) = self.lock.clusters.get(&now.cluster) else {
-            return false;
-        };
-        let vouched = match behind {
-            Behind::Refused => false,
-            Behind::OnDisk => true,
-            Behind::Since(baseline) => baseline.holds(now, Some(before), self.disk),
-        };
-        is_older(before, now)
-            && vouched
-            && self.is_as_locked(now)
-            && self.has_same_inputs(now, before)
-    }
-
-    /// Whether every file that should be there is, with a record that is true of it, and no other
-    /// file is.
-    fn is_as_locked(&self, now: &ClusterEntry) -> bool {
-        let wanted = self.tree.files.values().map(|file| &file.entry);
-        let wanted = wanted.filter(|entry| entry.cluster == now.cluster);
-        let found = self.disk.files.keys();
-        let found = found.filter(|path| now.has(path));
-        wanted.map(|entry| &entry.path).chain(found).all(|path| {
-            let recorded = self.lock.files.get(path);
-            recorded.is_some_and(|entry| self.disk.has(entry))
-        })
-    }
-
-    /// Whether the fleet's document and those of the cluster's tenants are as they were.
-    fn has_same_inputs(&self, now: &ClusterEntry, before: &ClusterEntry) -> bool {
-        let files = self.tree.files.values().map(|file| &file.entry);
-        before.fleet == now.fleet
-            && files
-                .filter(|entry| entry.cluster == now.cluster && entry.tenant.is_some())
-                .all(|entry| {
-                    let recorded = self.lock.files.get(&entry.path);
-                    recorded.is_some_and(|recorded| recorded.input == entry.input)
-                })
-    }
-
-    fn behind(&self, now: &ClusterEntry, sources: &mut SourceMap) -> Diagnostic {
-        let name = &now.cluster;
-        let files = self.tree.files.values().map(|file| &file.entry);
-        let other: Vec<&str> = files
-            .filter(|entry| {
-                entry.cluster == *name && self.lock.files.get(&entry.path) != Some(entry)
-            })
-            .map(|entry| entry.path.as_str())
-            .collect();
-
-        let mut message = format!(
-            "`{name}` was rendered by another version, or with other templates or profiles"
-        );
-        match other.as_slice() {
-            [] => {}
-            [one] => message.push_str(&format!("; {one} would be written anew")),
-            [one, rest @ ..] => message.push_str(&format!(
-                "; {one} and {} more would be written anew",
-                rest.len()
-            )),
-        }
-
-        Diagnostic::new(&BEHIND, sources.add_path("tenantry.lock"), message)
-            .fix(format!(
-                "bring it forward: tenantry render --cluster {name}"
-            ))
-            .scope(Scope::Fleet)
-    }
-
-    /// Each file of a cluster that is not as it should be.
-    fn stale(&self, now: &ClusterEntry, sources: &mut SourceMap) -> Vec<Diagnostic> {
-        let mut out = Vec::new();
-        let name = &now.cluster;
-        let files = self.tree.files.iter();
-
-        for (path, desired) in files.filter(|(_, file)| file.entry.cluster == *name) {
-            match self.disk.files.get(path) {
-                None => out.push((path, "is missing")),
-                Some(found) if !found.has(&desired.entry.digest) => {
-                    out.push((path, "is not what the specs say"));
-                }
-                Some(_) if self.lock.files.get(path) != Some(&desired.entry) => {
-                    out.push((path, "has another record than the specs say"));
-                }
-                Some(_) => {}
-            }
-        }
-
-        let recorded = self.lock.files.iter();
-        for (path, entry) in recorded.filter(|(_, entry)| entry.cluster == *name) {
-            if self.tree.files.contains_key(path) {
-                continue;
-            }
-            if !self.tree.held.contains_key(path) {
-                out.push((path, "is there, and nothing renders it"));
-            } else if !self.disk.has(entry) {
-                out.push((path, "is held, and not as its record says"));
-            }
-        }
-
-        for path in self.disk.files.keys() {
-            let known = self.tree.files.contains_key(path) || self.lock.files.contains_key(path);
-            if now.has(path) && !known {
-                out.push((path, "was not written by tenantry"));
-            }
-        }
-
-        let mut faults: Vec<Diagnostic> = out
-            .into_iter()
-            .map(|(path, fault)| self.fault(path, fault, sources))
-            .collect();
-
-        let before = self.lock.clusters.get(name);
-        if before.is_some_and(|before| is_older(before, now)) {
-            let message = format!(
-                "the lock says that another version, templates or profiles rendered `{name}`"
-            );
-            let fix = format!(
-                "run: tenantry render --cluster {name}; to bring clusters forward one by one, \
-                 compare with the target branch: tenantry render --check --since origin/main"
-            );
-            let stale = Diagnostic::new(&STALE, sources.add_path("tenantry.lock"), message);
-            faults.push(stale.fix(fix).scope(Scope::Fleet));
-        }
-
-        faults
-    }
-
-    fn fault(&self, path: &str, fault: &str, sources: &mut SourceMap) -> Diagnostic {
-        let recorded = self.lock.files.get(path).map(|entry| &entry.digest);
-        let (rule, fix) = match (self.disk.files.get(path), recorded) {
-            (Some(_), None) => (
-                &FOREIGN_FILE,
-                "move it out of the folder, or, if it was edited, run: tenantry render --force",
-            ),
-            (Some(found), Some(recorded)) if !found.has(recorded) => (
-                &EDITED,
-                "change the tenant instead, and take the edit back: tenantry render --force",
-            ),
-            _ => (&STALE, "run: tenantry render"),
-        };
-        Diagnostic::new(rule, sources.add_path(path), format!("{path} {fault}"))
-            .fix(fix)
-            .scope(Scope::Fleet)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::cluster_entry::UnitContent;
+    use super::super::cluster_entry::{ClusterEntry, UnitContent};
     use super::super::layout::{ClusterFolder, FileKind};
     use super::super::model::DesiredFile;
     use super::super::record::digest;

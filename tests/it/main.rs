@@ -24,6 +24,7 @@ mod finding_locations;
 mod fleets;
 mod flux;
 mod forged_output;
+mod forged_trees;
 mod gate;
 mod growth;
 mod held;

@@ -1,5 +1,7 @@
 //! `render`: writes the tree.
 
+mod since;
+
 use super::check::summary;
 use crate::cli::args::{Cli, RenderArgs};
 use crate::cli::files::DiskStore;
@@ -18,7 +20,7 @@ use tenantry::report::plural;
 use tenantry::source::parent;
 use tenantry::spec::FleetDoc;
 use tenantry::tenancy::Context;
-use tenantry::tree::{Behind, Plan, Tree, TreeRevision, check_disk, plan};
+use tenantry::tree::{Behind, Plan, Tree, Written, check_disk, plan};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &RenderArgs) -> Result<Outcome, CliError> {
@@ -36,6 +38,9 @@ pub fn run(cli: &Cli, args: &RenderArgs) -> Result<Outcome, CliError> {
         ..Context::default()
     };
 
+    if let Some(revision) = &args.since {
+        return since::run(cli, args, workspace, &disk, context, revision);
+    }
     let mut session = Session::read_with(cli, workspace, &disk, context)?;
     let selection = select(args, &session)?;
     let compiled = session.compile::<ObjectText>(selection);
@@ -82,23 +87,22 @@ fn compare(
     let (disk, _) = snapshot(
         &session.workspace,
         &compiled.tree,
-        &session.resolved.lock,
+        &[&session.resolved.lock],
         &clusters,
     )?;
 
-    let baseline = args.since.as_deref();
-    let baseline = baseline
-        .map(|revision| baseline_at(&session.workspace, revision))
-        .transpose()?;
-    let behind = match &baseline {
-        Some(baseline) => Behind::Since(baseline),
-        None if args.allow_behind => Behind::OnDisk,
-        None => Behind::Refused,
+    let behind = match args.allow_behind {
+        true => Behind::OnDisk,
+        false => Behind::Refused,
     };
 
+    let lock = &session.resolved.lock;
     let stale = check_disk(
         &compiled.tree,
-        &session.resolved.lock,
+        Written {
+            found: lock,
+            base: lock,
+        },
         &disk,
         &behind,
         &mut session.sources,
@@ -123,7 +127,7 @@ fn write(
     let (disk, leftovers) = snapshot(
         &session.workspace,
         &compiled.tree,
-        &session.resolved.lock,
+        &[&session.resolved.lock],
         &clusters,
     )?;
 
@@ -159,19 +163,6 @@ fn write(
     output::status(cli, &summary(&session, &compiled, &compiled.findings, 0));
     say_what_changed(cli, &plan);
     Ok(wrong(&compiled.findings))
-}
-
-/// The tree as a revision has it.
-#[cfg(feature = "git")]
-fn baseline_at(workspace: &Workspace, revision: &str) -> Result<TreeRevision, CliError> {
-    crate::cli::git::baseline(workspace, revision)
-}
-
-#[cfg(not(feature = "git"))]
-fn baseline_at(_: &Workspace, _: &str) -> Result<TreeRevision, CliError> {
-    Err(CliError::Usage(
-        "--since: built without the feature `git`".into(),
-    ))
 }
 
 fn clusters_of(tree: &Tree) -> BTreeSet<String> {
