@@ -66,6 +66,7 @@ pub static RULES: &[&Rule] = &[
     &isolation::gitops::CROSS_NAMESPACE,
     &tree::ENTRY_NOT_LISTED,
     &isolation::gitops::FOREIGN_TARGET,
+    &tree::HIDDEN_FILE,
     &isolation::gitops::KUBE_CONFIG,
     &isolation::gitops::LOCKDOWN,
     &isolation::gitops::NO_SERVICE_ACCOUNT,

@@ -2,6 +2,7 @@
 # Installs what tests and benchmarks need besides Rust, once, outside the checkout, and prints where it is.
 #   tests/tools.sh python          a Python with the packages of tests/requirements.txt
 #   tests/tools.sh goyaml          a reader of YAML in Go (tests/goyaml)
+#   tests/tools.sh sourceignore    Flux's reader of .sourceignore (tests/sourceignore)
 #   tests/tools.sh control-plane   a folder with etcd, kube-apiserver, kube-controller-manager and kubectl (tests/control-plane)
 #   tests/tools.sh flux-crds       a folder with the CRDs of Flux
 #   tests/tools.sh flux-controllers   a folder with source-controller and kustomize-controller (tests/flux)
@@ -81,16 +82,17 @@ build() {
   echo "$dir/$1"
 }
 
-goyaml() {
+# Builds a program of this project: own NAME
+own() {
   local dir
-  dir=$cache/goyaml-$(key "$here/goyaml/go.sum" "$here/goyaml/main.go")
-  if [ ! -x "$dir/goyaml" ]; then
+  dir=$cache/$1-$(key "$here/$1/go.sum" "$here/$1/main.go")
+  if [ ! -x "$dir/$1" ]; then
     find_go
     mkdir -p "$dir"
-    (cd "$here/goyaml" && "$go" build -o "$dir/goyaml.new" . >&2)
-    mv "$dir/goyaml.new" "$dir/goyaml"
+    (cd "$here/$1" && "$go" build -o "$dir/$1.new" . >&2)
+    mv "$dir/$1.new" "$dir/$1"
   fi
-  echo "$dir/goyaml"
+  echo "$dir/$1"
 }
 
 control-plane() {
@@ -133,7 +135,8 @@ flux-controllers() {
 }
 
 case ${1:-} in
-  flux-controllers | python | goyaml | control-plane) "$1" ;;
+  flux-controllers | python | control-plane) "$1" ;;
+  goyaml | sourceignore) own "$1" ;;
   # flux-operator's module carries what each version of Flux installs.
   flux-crds)
     found=$(module github.com/controlplaneio-fluxcd/flux-operator)
@@ -147,5 +150,5 @@ case ${1:-} in
   helm) build helm helm.sh/helm/v4 ./cmd/helm ;;
   registry) build registry github.com/distribution/distribution/v3 ./cmd/registry ;;
   kustomize) build kustomize sigs.k8s.io/kustomize/kustomize/v5 . ;;
-  *) sed -n '2,10s/^# *//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,11s/^# *//p' "$0" >&2; exit 2 ;;
 esac

@@ -11,6 +11,7 @@ mod files;
 mod git;
 #[cfg(feature = "cluster")]
 mod http;
+mod ignored;
 mod known;
 #[cfg(feature = "cluster")]
 mod kubeconfig;

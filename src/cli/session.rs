@@ -136,20 +136,24 @@ impl Session {
         compile::render_tenants(&self.resolved, &self.sources, &self.manifests, tenants)
     }
 
-    /// Renders tenants and places them, and keeps the objects in the form that is asked for.
-    pub fn compile<T: ObjectForm>(&mut self, selection: Selection) -> Compiled<T> {
+    /// The layout of the tree.
+    pub fn layout(&self) -> Layout {
         let repository_path = self
             .resolved
             .fleet()
             .and_then(|f| f.spec.delivery.as_ref())
             .and_then(|d| d.repository_path.as_ref())
             .map_or_else(|| ".".to_owned(), |p| p.to_string());
+        Layout {
+            tree: self.workspace.tree.clone(),
+            repository_path,
+        }
+    }
 
+    /// Renders tenants and places them, and keeps the objects in the form that is asked for.
+    pub fn compile<T: ObjectForm>(&mut self, selection: Selection) -> Compiled<T> {
         let options = RenderOptions {
-            layout: Layout {
-                tree: self.workspace.tree.clone(),
-                repository_path,
-            },
+            layout: self.layout(),
             tenants: selection.tenants,
             clusters: selection.clusters,
             removable: selection.removable,

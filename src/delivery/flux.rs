@@ -100,6 +100,32 @@ pub static CONVENTIONS: Conventions = Conventions {
     // Flux puts the name of a Kustomization into a label of all that it applies.
     name_limit: 63,
     least_interval: 30,
+    // Of fluxcd/pkg `sourceignore`, v0.18: the patterns of version control; and those of endings, CI
+    // systems and tools.
+    ignore_file: ".sourceignore",
+    left_out: &[".git/", ".gitignore", ".gitmodules", ".gitattributes"],
+    left_out_otherwise: &[
+        "*.jpg",
+        "*.jpeg",
+        "*.gif",
+        "*.png",
+        "*.wmv",
+        "*.flv",
+        "*.tar.gz",
+        "*.zip",
+        ".github/",
+        ".circleci/",
+        ".travis.yml",
+        ".gitlab-ci.yml",
+        "appveyor.yml",
+        ".drone.yml",
+        "cloudbuild.yaml",
+        "codeship-services.yml",
+        "codeship-steps.yml",
+        "**/.goreleaser.yml",
+        "**/.sops.yaml",
+        "**/.flux.yaml",
+    ],
 };
 
 fn stated(cluster: &ClusterSpec) -> Option<&Flux> {

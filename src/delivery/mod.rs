@@ -7,10 +7,12 @@
 mod applied;
 pub mod argo;
 pub mod flux;
+mod ignore;
 mod survey;
 
 pub use crate::spec::fleet::Engine;
 pub use applied::AppliedPath;
+pub use ignore::{IgnorePattern, IgnorePatterns};
 pub use survey::{KustomizationFiles, RepositorySurvey, is_kustomization_file, may_say};
 
 use crate::kube::ObjectId;
@@ -45,6 +47,12 @@ pub struct Conventions {
     pub name_limit: usize,
     /// The least seconds between two looks at a source.
     pub least_interval: u32,
+    /// The name of the files whose patterns say what a source leaves out.
+    pub ignore_file: &'static str,
+    /// The patterns of what it always leaves out.
+    pub left_out: &'static [&'static str],
+    /// The patterns of what it leaves out where no file has patterns.
+    pub left_out_otherwise: &'static [&'static str],
 }
 
 /// A kind of object.

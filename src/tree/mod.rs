@@ -13,6 +13,7 @@
 //! | `build` | rendered objects → the files that should be there |
 //! | `plan` | those files × the disk → what to write and delete |
 //! | `check` | those files × the disk → what differs |
+//! | `hidden` | those files × patterns of the source → which of them nobody applies |
 //! | `since` | those files × the tree at a revision → what no render explains |
 
 mod applied;
@@ -21,6 +22,7 @@ mod build;
 mod check;
 mod cluster_entry;
 mod entry;
+mod hidden;
 mod layout;
 mod lock;
 mod model;
@@ -38,6 +40,7 @@ pub use build::{build, entry_path, header};
 pub use check::{BEHIND, Behind, STALE, TreeRevision, Written, check as check_disk};
 pub use cluster_entry::ClusterEntry;
 pub use entry::{ENTRY, PLATFORM, TreeUnit, core_of, late_of, manifests_of, manifests_tenant};
+pub use hidden::{HIDDEN_FILE, IgnoreFiles, hidden_files};
 pub use layout::{
     ClusterFolder, FileKind, Layout, Record, TenantPart, is_below_tree, tree_folders,
 };

@@ -31,6 +31,7 @@ mod held;
 mod help;
 mod hostile_input;
 mod hostile_manifests;
+mod ignored_files;
 mod init;
 mod isolation;
 mod isolation_suite;

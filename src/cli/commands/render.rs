@@ -8,7 +8,7 @@ use crate::cli::files::DiskStore;
 use crate::cli::session::{Selection, Session, no_such_cluster};
 use crate::cli::workspace::Workspace;
 use crate::cli::write::{Exclusive, apply, snapshot};
-use crate::cli::{CliError, Outcome, output};
+use crate::cli::{CliError, Outcome, ignored, output};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
@@ -109,6 +109,8 @@ fn compare(
     );
 
     compiled.findings.extend(stale);
+    let hidden = ignored::check(&mut session, &compiled.tree)?;
+    compiled.findings.extend(hidden);
     sort(&session.sources, &mut compiled.findings);
 
     output::findings(cli, &session.sources, &compiled.findings, true)?;
@@ -141,6 +143,8 @@ fn write(
     );
 
     compiled.findings.extend(plan.faults.iter().cloned());
+    let hidden = ignored::check(&mut session, &compiled.tree)?;
+    compiled.findings.extend(hidden);
     sort(&session.sources, &mut compiled.findings);
 
     output::findings(cli, &session.sources, &compiled.findings, false)?;

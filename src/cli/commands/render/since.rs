@@ -20,6 +20,7 @@ pub fn run(
     revision: &str,
 ) -> Result<Outcome, CliError> {
     use crate::cli::git::past_tree;
+    use crate::cli::ignored;
     use crate::cli::write::snapshot;
     use crate::cli::written::{WrittenTree, files_below_tree};
     use tenantry::bundle::ObjectText;
@@ -75,6 +76,8 @@ pub fn run(
         let sources = &mut session.sources;
         let stale = check_disk(&compiled.tree, written, &disk, &behind, sources);
         compiled.findings.extend(stale);
+        let hidden = ignored::check(&mut session, &compiled.tree)?;
+        compiled.findings.extend(hidden);
         sort(&session.sources, &mut compiled.findings);
     }
 
