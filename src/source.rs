@@ -52,6 +52,20 @@ rule! {
     pub static OUTSIDE_ROOT = "source/outside-root", Error;
 }
 
+rule! {
+    /// A file looks like a part of the fleet, and is not read.
+    ///
+    /// ## What it finds
+    /// In the tenants folder and in the templates folder: files with documents of tenantry below a
+    /// folder called `target` or `node_modules`, or with the ending `.json` or `.YAML`; and links to
+    /// folders with such files, or out of the repository.
+    /// ## Why it matters
+    /// A tenant in it is silently missing from every verdict.
+    /// ## Fix
+    /// Move the file, or copy the linked folder, to where it is read; or remove it.
+    pub static PASSED_OVER = "source/passed-over", Warning;
+}
+
 /// Adds bytes as they were read, with the fault that keeps them from being a text.
 ///
 /// A fault belongs to the file: the tenants that the lock remembers from it are held.

@@ -35,6 +35,34 @@ pub trait Store: Sync {
     fn list(&self, folder: &str, but: &[&str]) -> Result<Vec<String>, CliError>;
     /// A file.
     fn read(&self, path: &str) -> FileContent;
+    /// What lies below a folder and looks as if it should be read, and is not. Of files, those that
+    /// hold `mark`.
+    fn passed_over(&self, _folder: &str, _mark: &str) -> Result<Vec<PassedOver>, CliError> {
+        Ok(Vec::new())
+    }
+}
+
+/// The names of folders that are not read: what programs build there.
+pub const NOT_READ: [&str; 2] = ["target", "node_modules"];
+
+/// A file or a link that is not read.
+#[derive(Debug)]
+pub struct PassedOver {
+    /// The path from the root.
+    pub path: String,
+    /// Why it is not read.
+    pub why: NotRead,
+}
+
+/// Why a file or a link is not read.
+#[derive(Debug)]
+pub enum NotRead {
+    /// It lies below a folder of this name.
+    Folder(&'static str),
+    /// Its name does not end in `.yaml` or `.yml`.
+    Ending,
+    /// It is a link to this folder.
+    Link(PathBuf),
 }
 
 /// The files on disk.
@@ -178,6 +206,10 @@ pub fn slashed(path: &Path) -> Option<String> {
 }
 
 impl Store for DiskStore {
+    fn passed_over(&self, folder: &str, mark: &str) -> Result<Vec<PassedOver>, CliError> {
+        self.find_passed_over(folder, mark)
+    }
+
     fn list(&self, folder: &str, but: &[&str]) -> Result<Vec<String>, CliError> {
         let but: Vec<PathBuf> = but.iter().map(|path| self.root.join(path)).collect();
         let start = self.root.join(folder);
@@ -188,8 +220,7 @@ impl Store for DiskStore {
         // Sorted after: a folder that is sorted is read as a whole before it can be passed over.
         let walk = WalkDir::new(&start).into_iter().filter_entry(|e| {
             let name = e.file_name().to_string_lossy();
-            let walked =
-                e.depth() == 0 || !matches!(name.as_ref(), ".git" | "target" | "node_modules");
+            let walked = e.depth() == 0 || name != ".git" && !NOT_READ.contains(&name.as_ref());
             walked && !but.iter().any(|path| path == e.path())
         });
 
@@ -256,6 +287,84 @@ impl Store for DiskStore {
             Err(e) => FileContent::Unreadable(e.to_string()),
         }
     }
+}
+
+/// Most files that are looked into for what was passed over.
+const LOOKED_INTO: usize = 10_000;
+
+impl DiskStore {
+    fn find_passed_over(&self, folder: &str, mark: &str) -> Result<Vec<PassedOver>, CliError> {
+        let start = self.root.join(folder);
+        if !start.exists() {
+            return Ok(Vec::new());
+        }
+        let (mut out, mut looked) = (Vec::new(), 0);
+        let walk = WalkDir::new(&start).into_iter();
+        for entry in walk.filter_entry(|e| e.file_name() != ".git") {
+            let entry = entry.map_err(walk_fault(&start))?;
+            let path = self.listed(entry.path());
+            let below = path[folder.len().min(path.len())..].trim_start_matches('/');
+            let mut folders = below.rsplit('/').skip(1);
+            let not_read = folders.find_map(|name| NOT_READ.into_iter().find(|own| *own == name));
+            let is_link = entry.depth() > 0 && entry.path_is_symlink();
+
+            let why = match not_read {
+                _ if looked >= LOOKED_INTO => break,
+                Some(name) if is_manifest(&path) => NotRead::Folder(name),
+                Some(_) => continue,
+                None if is_link && entry.path().is_dir() && !is_yaml(&path) => {
+                    if self.links_to_none(entry.path(), mark, &mut looked) {
+                        continue;
+                    }
+                    NotRead::Link(fs::read_link(entry.path()).unwrap_or_default())
+                }
+                None if is_manifest(&path) && !is_yaml(&path) => NotRead::Ending,
+                None => continue,
+            };
+            let is_file = entry.file_type().is_file();
+            looked += usize::from(is_file);
+            if !is_file && !matches!(why, NotRead::Link(_)) || is_file && !holds(entry.path(), mark)
+            {
+                continue;
+            }
+            out.push(PassedOver { path, why });
+        }
+
+        out.sort_by(|a, b| by_folder(&a.path, &b.path));
+        Ok(out)
+    }
+
+    /// Whether a link leads to a folder of this repository that holds no file with a mark.
+    fn links_to_none(&self, link: &Path, mark: &str, looked: &mut usize) -> bool {
+        if !self.is_inside(link).unwrap_or(false) {
+            return false;
+        }
+        let Ok(target) = link.canonicalize() else {
+            return false;
+        };
+        let walk = WalkDir::new(target).into_iter().filter_map(Result::ok);
+        let mut files = walk.filter(|entry| {
+            entry.file_type().is_file() && is_manifest(&entry.file_name().to_string_lossy())
+        });
+        !files.any(|entry| {
+            *looked += 1;
+            *looked >= LOOKED_INTO || holds(entry.path(), mark)
+        })
+    }
+}
+
+/// Whether a file is a manifest by its name, in letters of any case.
+fn is_manifest(path: &str) -> bool {
+    let ending = Path::new(path).extension().unwrap_or_default();
+    let ending = ending.to_string_lossy().to_lowercase();
+    matches!(ending.as_str(), "yaml" | "yml" | "json")
+}
+
+/// Whether a file of a readable size holds a text.
+fn holds(path: &Path, text: &str) -> bool {
+    let is_small = fs::metadata(path).is_ok_and(|meta| meta.len() <= MAX_BYTES as u64);
+    let found = |bytes: Vec<u8>| memchr::memmem::find(&bytes, text.as_bytes()).is_some();
+    is_small && fs::read(path).is_ok_and(found)
 }
 
 /// Why a link to a folder is not read.

@@ -2,7 +2,7 @@
 //! tree.
 
 use super::CliError;
-use super::files::{FileContent, Store, is_yaml};
+use super::files::{FileContent, NOT_READ, Store, is_yaml};
 use super::workspace::{LOCK, Workspace};
 use super::written::WrittenTree;
 use git2::{ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
@@ -262,8 +262,16 @@ impl Store for Revision {
                     .strip_prefix(folder)
                     .is_some_and(|rest| rest.starts_with('/'))
         };
+        let is_walked = |path: &str| {
+            let below = path.get(folder.len()..).unwrap_or_default();
+            let mut folders = below.rsplit('/').skip(1);
+            !folders.any(|name| NOT_READ.contains(&name))
+        };
         let wanted = |path: &&String| {
-            is_yaml(path) && below(path, folder) && !but.iter().any(|other| below(path, other))
+            is_yaml(path)
+                && is_walked(path)
+                && below(path, folder)
+                && !but.iter().any(|other| below(path, other))
         };
         Ok(self.files.keys().filter(wanted).cloned().collect())
     }

@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::args::Cli;
-use super::files::{DiskStore, FileContent, Store, read_all};
+use super::files::{DiskStore, FileContent, NotRead, PassedOver, Store, read_all};
 use super::session::{Session, VERSION, today};
 use super::workspace::{Workspace, working_folder};
 use super::written::{WrittenTree, read_record};
@@ -14,8 +14,8 @@ use tenantry::compile::{self, InputFiles, ResolvedFleet};
 use tenantry::delivery::{RepositorySurvey, may_say};
 use tenantry::diagnostic::{Diagnostic, Rule, Scope};
 use tenantry::source::{
-    NOT_UTF8, OUTSIDE_ROOT, Source, SourceId, SourceMap, TOO_LARGE, UNREADABLE, add_bytes, join,
-    parent,
+    NOT_UTF8, OUTSIDE_ROOT, PASSED_OVER, Source, SourceId, SourceMap, TOO_LARGE, UNREADABLE,
+    add_bytes, join, parent,
 };
 use tenantry::spec::{FleetDoc, SpecFile};
 use tenantry::tenancy::Context;
@@ -30,15 +30,20 @@ pub struct FleetFiles {
     specs: Vec<(String, FileContent)>,
     /// The fleet's own templates.
     templates: Vec<(String, FileContent)>,
+    /// What lies beside them and is not read.
+    passed_over: Vec<PassedOver>,
 }
 
 impl FleetFiles {
     /// Reads them from a store.
     pub fn read(workspace: &Workspace, store: &dyn Store) -> Result<Self, CliError> {
         let all = |folder: &str| Ok(read_all(store, store.list(folder, &[])?));
+        let mut passed_over = store.passed_over(workspace.tenants(), "tenantry.dev")?;
+        passed_over.extend(store.passed_over(&workspace.templates(), "")?);
         Ok(Self {
             specs: all(workspace.tenants())?,
             templates: all(&workspace.templates())?,
+            passed_over,
         })
     }
 }
@@ -84,6 +89,7 @@ impl<'a> FleetReader<'a> {
         self.add_specs(files.specs);
         let given = self.add_checkouts()?;
         self.add_templates(files.templates);
+        self.report_passed_over(files.passed_over);
         let is_on_disk = written.as_ref().is_none_or(WrittenTree::is_on_disk);
         if let Some(written) = written {
             written.take_in(&mut self.sources, &mut self.files);
@@ -163,6 +169,32 @@ impl<'a> FleetReader<'a> {
                 Ok(source) => self.files.templates.push((below.to_owned(), source)),
                 Err(fault) => self.files.faults.push(*fault),
             }
+        }
+    }
+
+    /// Warns of what looks like a part of the fleet and is not read.
+    fn report_passed_over(&mut self, passed_over: Vec<PassedOver>) {
+        for PassedOver { path, why } in passed_over {
+            let (message, fix) = match why {
+                NotRead::Folder(name) => (
+                    format!("{path} is not read: it lies below a folder called `{name}`"),
+                    "move it out of that folder, or remove it",
+                ),
+                NotRead::Ending => (
+                    format!("{path} is not read: its name does not end in .yaml"),
+                    "rename it, or remove it",
+                ),
+                NotRead::Link(target) => (
+                    format!(
+                        "{path} is not read: it is a link to the folder {}, and is not followed",
+                        target.display()
+                    ),
+                    "copy the folder here, or remove the link",
+                ),
+            };
+            let span = self.sources.add_path(&path);
+            let found = Diagnostic::new(&PASSED_OVER, span, message);
+            self.files.faults.push(found.fix(fix));
         }
     }
 

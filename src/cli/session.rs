@@ -11,7 +11,8 @@ use std::path::Path;
 use tenantry::bundle::{ClusterBundle, ObjectForm, RenderedObject, TenantManifests};
 use tenantry::compile::{self, Compiled, RenderOptions, ResolvedFleet};
 use tenantry::diagnostic::{Diagnostic, Level};
-use tenantry::source::SourceMap;
+use tenantry::document::parse_foreign;
+use tenantry::source::{Source, SourceId, SourceMap};
 use tenantry::spec::leaf::Day;
 use tenantry::tenancy::Context;
 use tenantry::tree::{Layout, Tombstone};
@@ -118,6 +119,41 @@ impl Session {
         match names.into_iter().find(|name| !is_known(name)) {
             Some(unknown) => Err(no_such_tenant(unknown, "")),
             None => Ok(()),
+        }
+    }
+
+    /// Checks that the tree does not lie beside the specs of another fleet.
+    ///
+    /// # Errors
+    /// A usage fault that names the other fleet.
+    pub fn check_home(&self) -> Result<(), CliError> {
+        let beside = self.workspace.tree_base.join("tenants/fleet.yaml");
+        let own = self.workspace.root.join(&self.workspace.fleet);
+        let is_own = || match (beside.canonicalize(), own.canonicalize()) {
+            (Ok(beside), Ok(own)) => beside == own,
+            _ => true,
+        };
+        let Some(fleet) = self.resolved.fleet().filter(|_| !is_own()) else {
+            return Ok(());
+        };
+        let text = std::fs::read_to_string(&beside).unwrap_or_default();
+        let (documents, _) = parse_foreign(SourceId(0), &Source::new("", text));
+        let mut names = documents.iter().filter_map(|document| {
+            let name = document.root.at(&["metadata", "name"])?.as_str()?;
+            let kind = document.root.get("kind")?.as_str()?;
+            (kind == "Fleet").then_some(name)
+        });
+        let name = fleet.name.value.as_str();
+        match names.find(|other| *other != name) {
+            None => Ok(()),
+            Some(other) => Err(CliError::Usage(format!(
+                "--tree {}: it lies beside the specs of the fleet `{other}` ({}), and this is the fleet `{name}`",
+                self.workspace
+                    .tree_base
+                    .join(&self.workspace.tree)
+                    .display(),
+                beside.display()
+            ))),
         }
     }
 

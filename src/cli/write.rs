@@ -50,6 +50,7 @@ pub fn snapshot(
     }
 
     scan.find_leftovers();
+    refuse_links(&workspace.tree_base, &workspace.tree_base.join(LOCK))?;
     only_folders(workspace, &scan.paths)?;
 
     let found = scan
@@ -187,6 +188,28 @@ fn only_folders(workspace: &Workspace, paths: &BTreeSet<String>) -> Result<(), C
         }
     }
 
+    Ok(())
+}
+
+/// Refuses a link at a path, or at a folder between a base and it: what is written would land
+/// somewhere else.
+pub fn refuse_links(base: &Path, path: &Path) -> Result<(), CliError> {
+    let below = path.strip_prefix(base).unwrap_or(path);
+    let mut at = base.to_owned();
+    for part in below.components() {
+        at.push(part);
+        if at.is_symlink() {
+            let wanted = match at == path {
+                true => "a file",
+                false => "a folder",
+            };
+            return Err(CliError::InTheWay {
+                path: at,
+                what: "a symbolic link",
+                wanted,
+            });
+        }
+    }
     Ok(())
 }
 

@@ -110,11 +110,12 @@ impl WrittenTree {
 
 fn read_lock(workspace: &Workspace) -> Result<LockFile, CliError> {
     let path = workspace.tree_base.join(LOCK);
-    if let Ok(meta) = std::fs::metadata(&path)
+    // What a link leads to may be anything, and would be shown.
+    if let Ok(meta) = path.symlink_metadata()
         && (!meta.is_file() || meta.len() > MAX_LOCK)
     {
         return Ok(LockFile::Unreadable(
-            "the lock is no file, or larger than any lock",
+            "the lock is a link or a folder, or larger than any lock",
         ));
     }
 

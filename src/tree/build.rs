@@ -99,6 +99,7 @@ fn cluster_line(request: &TreeRequest<'_>, cluster: &str, sharding: Sharding) ->
     let (unit, shards) = sharding.record();
     ClusterEntry {
         cluster: cluster.to_owned(),
+        owner: Some(request.fleet.name.value.to_string()),
         tool: request.version.to_owned(),
         templates: request.templates.to_owned(),
         profiles: request.profiles.to_owned(),

@@ -20,6 +20,9 @@ pub enum UnitContent {
 pub struct ClusterEntry {
     /// The cluster's name.
     pub cluster: String,
+    /// The fleet's name; `None` in a line of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// The version of tenantry.
     pub tool: String,
     /// The digest of the templates.

@@ -46,7 +46,7 @@ pub use layout::{
 };
 pub use lock::{LOCK_INVALID, Lock, Tombstone};
 pub use model::{Artifact, DesiredFile, Tree, TreeRequest};
-pub use moves::{OBJECT_MOVED, UNKNOWN_CLUSTER, UNRETIRED_REMOVAL, check_moves};
+pub use moves::{ANOTHER_FLEET, OBJECT_MOVED, UNKNOWN_CLUSTER, UNRETIRED_REMOVAL, check_moves};
 pub use plan::{Disk, EDITED, FOREIGN_FILE, OnDisk, Plan, plan};
 pub use quarantine::QUARANTINED;
 pub use record::{FileEntry, digest, namespaces as namespaces_of, record_range};

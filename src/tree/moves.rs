@@ -49,6 +49,16 @@ rule! {
     pub static UNRETIRED_REMOVAL = "lifecycle/unretired-removal", Error;
 }
 rule! {
+    /// The tree was rendered for another fleet.
+    ///
+    /// ## Why it matters
+    /// A render would put its own files beside those of the other fleet, or in their place.
+    /// ## Fix
+    /// Render into a folder of this fleet's own (`--tree`). If the fleet was renamed, write its new
+    /// name into the lines of tenantry.lock.
+    pub static ANOTHER_FLEET = "tree/another-fleet", Error;
+}
+rule! {
     /// The lock holds a cluster that the fleet does not have.
     ///
     /// ## Why it matters
@@ -69,7 +79,7 @@ pub fn check_moves<T: ObjectForm>(
     let mut out = Vec::new();
     unknown_clusters(request, &mut out);
 
-    if let Some(fault) = another_tree(request) {
+    if let Some(fault) = another_tree(request).or_else(|| another_fleet(request)) {
         out.push(fault);
         return out;
     }
@@ -370,6 +380,25 @@ fn another_tree(request: &TreeRequest<'_>) -> Option<Diagnostic> {
             .fix("render into the tree's own folder; a second tree lies in a folder of its own, with a lock of its own")
             .scope(Scope::Fleet),
     )
+}
+
+/// The lock is that of another fleet. A revision's lock is where it always was: its fleet was renamed.
+fn another_fleet(request: &TreeRequest<'_>) -> Option<Diagnostic> {
+    let own = request.fleet.name.value.as_str();
+    let lines = request.lock.clusters.values();
+    let mut owners = lines.filter_map(|line| Some((line, line.owner.as_deref()?)));
+    let (line, other) = owners.find(|(_, owner)| *owner != own)?;
+    if request.lock.revision.is_some() {
+        return None;
+    }
+
+    let span = request.lock.cluster_line(&line.cluster);
+    let message = format!("the lock of this tree is that of the fleet `{other}`, not of `{own}`");
+    let fix = "render into a folder of this fleet's own (--tree); if the fleet was renamed, write \
+               its new name into the lines of the lock";
+    let span = span.unwrap_or_else(|| request.lock.span(""));
+    let found = Diagnostic::new(&ANOTHER_FLEET, span, message);
+    Some(found.fix(fix).scope(Scope::Fleet))
 }
 
 /// Reports a tenant whose name makes that of the engine's object too long.

@@ -285,6 +285,7 @@ mod tests {
     fn cluster() -> ClusterEntry {
         ClusterEntry {
             cluster: "prod".into(),
+            owner: None,
             tool: "0.1.0".into(),
             templates: String::new(),
             profiles: String::new(),

@@ -437,7 +437,7 @@ fn a_folder_in_the_place_of_a_file_is_named() {
             1,
             "is a folder or a link, and no file",
         ),
-        ("tenantry.lock", folder, 1, "the lock is no file"),
+        ("tenantry.lock", folder, 1, "the lock is a link or a folder"),
         ("tenants/fleet.yaml", folder, 2, "no fleet found"),
         ("tenants/x.yaml", folder, 0, ""),
     ];

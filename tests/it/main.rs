@@ -72,6 +72,7 @@ mod replay;
 mod secrets;
 mod server;
 mod show;
+mod silent_files;
 mod spec;
 mod tamper;
 mod tenant_objects;

@@ -5,7 +5,7 @@ use crate::cli::commands::{init, schema};
 use crate::cli::files::{DiskStore, FileContent, Store, read_all};
 use crate::cli::session::{Session, no_such_cluster, today, which_cluster};
 use crate::cli::workspace::{Workspace, working_folder};
-use crate::cli::write::replace;
+use crate::cli::write::{refuse_links, replace};
 use crate::cli::{CliError, Outcome, output};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
@@ -197,11 +197,21 @@ fn write_files(
             .map(|text| (tenants.join("fleet.yaml"), text.as_str())),
     );
     files.push((tenants.join("IMPORT.md"), report));
+    let base = session.map_or(&dir, |session| &session.workspace.root);
+    let schemas = dir.join("schemas");
+    let schema_files = schema::paths(&schemas).filter(|_| session.is_none());
+    for path in files
+        .iter()
+        .map(|(path, _)| path.clone())
+        .chain(schema_files)
+    {
+        refuse_links(base, &path)?;
+    }
     write_new(&files)?;
 
     match session {
         Some(session) => report_missing(cli, session, made),
-        None => schema::write(&dir.join("schemas"))?,
+        None => schema::write(&schemas)?,
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::cli::args::{Cli, InitArgs};
 use crate::cli::commands::schema;
 use crate::cli::files::{DiskStore, FileContent, Store, git_root};
 use crate::cli::workspace::working_folder;
-use crate::cli::write::replace;
+use crate::cli::write::{refuse_links, replace};
 use crate::cli::{CliError, Outcome, output};
 use std::path::Path;
 use tenantry::delivery::{self, AppliedPath, Engine, RepositorySurvey};
@@ -15,6 +15,16 @@ pub fn run(cli: &Cli, args: &InitArgs) -> Result<Outcome, CliError> {
     let dir = working_folder(cli)?;
     let fleet = dir.join("tenants/fleet.yaml");
 
+    let gitkeep = [
+        dir.join("tenants/profiles/.gitkeep"),
+        dir.join("tenants/waivers/.gitkeep"),
+    ];
+    let gitattributes = dir.join(".gitattributes");
+    let schemas = dir.join("schemas");
+    let written = gitkeep.iter().chain([&fleet, &gitattributes]).cloned();
+    for path in written.chain(schema::paths(&schemas)) {
+        refuse_links(&dir, &path)?;
+    }
     if fleet.exists() {
         return Err(CliError::Usage(format!(
             "{} is there already",
@@ -35,15 +45,15 @@ pub fn run(cli: &Cli, args: &InitArgs) -> Result<Outcome, CliError> {
 
     let name = name.unwrap_or_else(|| "fleet".into());
     let text = fleet_text(&name, engine, &found.bootstraps);
-    for folder in ["tenants/profiles", "tenants/waivers"] {
-        let folder = dir.join(folder);
-        std::fs::create_dir_all(&folder).map_err(CliError::io(&folder))?;
-        keep(&folder.join(".gitkeep"))?;
+    for file in &gitkeep {
+        let folder = file.parent().unwrap_or(&dir);
+        std::fs::create_dir_all(folder).map_err(CliError::io(folder))?;
+        keep(file)?;
     }
 
-    schema::write(&dir.join("schemas"))?;
+    schema::write(&schemas)?;
     replace(&fleet, text.as_bytes())?;
-    attributes(&dir.join(".gitattributes"))?;
+    attributes(&gitattributes)?;
     output::status(cli, "wrote tenants/fleet.yaml, schemas/ and .gitattributes");
     output::status(
         cli,

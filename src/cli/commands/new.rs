@@ -3,7 +3,7 @@
 use crate::cli::args::{Cli, NewTenantArgs};
 use crate::cli::session::{Session, no_such_cluster, which_cluster};
 use crate::cli::workspace::Workspace;
-use crate::cli::write::replace;
+use crate::cli::write::{refuse_links, replace};
 use crate::cli::{CliError, Outcome, output};
 use serde_json::{Map, Value, json};
 use tenantry::document::emit;
@@ -27,6 +27,7 @@ pub fn tenant(cli: &Cli, args: &NewTenantArgs) -> Result<Outcome, CliError> {
 
     let folder = workspace.root.join(workspace.tenants());
     let path = folder.join(format!("{name}.yaml"));
+    refuse_links(&workspace.root, &path)?;
     if path.exists() {
         return Err(CliError::Usage(format!(
             "{} is there already",

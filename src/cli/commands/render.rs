@@ -42,6 +42,7 @@ pub fn run(cli: &Cli, args: &RenderArgs) -> Result<Outcome, CliError> {
         return since::run(cli, args, workspace, &disk, context, revision);
     }
     let mut session = Session::read_with(cli, workspace, &disk, context)?;
+    session.check_home()?;
     let selection = select(args, &session)?;
     let compiled = session.compile::<ObjectText>(selection);
 

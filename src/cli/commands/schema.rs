@@ -4,7 +4,7 @@ use crate::cli::args::{Cli, SchemaArgs};
 use crate::cli::workspace::working_folder;
 use crate::cli::write::replace;
 use crate::cli::{CliError, Outcome, output};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tenantry::report::fields_table;
 use tenantry::spec::schema::{DocumentKind, schema_text};
 
@@ -32,6 +32,12 @@ pub fn run(cli: &Cli, args: &SchemaArgs) -> Result<Outcome, CliError> {
 
     output::each(cli, |_| schema_text(kind))?;
     Ok(Outcome::Clean)
+}
+
+/// The paths of the schemas in a folder.
+pub fn paths(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let kinds = DocumentKind::ALL.into_iter();
+    kinds.map(|kind| folder.join(kind.file()))
 }
 
 /// Writes every schema's file into a folder.

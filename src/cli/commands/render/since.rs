@@ -32,6 +32,7 @@ pub fn run(
     let files = files_below_tree(&workspace)?;
 
     let mut session = Session::read_over(cli, workspace, disk, context, past.written)?;
+    session.check_home()?;
     let selection = select(args, &session)?;
     let (found, faults) = written.into_lock(&mut session.sources);
     session.resolved.findings.extend(faults);
