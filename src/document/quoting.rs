@@ -115,34 +115,47 @@ enum Around<'k> {
     Metadata,
 }
 
-/// How the value of a key of a mapping is quoted; `None` if it is not.
-fn of_entry<'k, T: TreeValue>(
-    mapping: &T,
-    around: Around<'_>,
-    key: &'k str,
-    value: &T,
-) -> Option<Around<'k>> {
-    if let Around::Metadata = around {
-        return matches!(key, "name" | "namespace").then_some(Around::Field(key));
-    }
-    if is_secret(mapping) {
-        return match key {
-            "apiVersion" | "kind" => Some(Around::Field(key)),
-            "metadata" => Some(Around::Metadata),
-            _ => None,
-        };
-    }
-    if key == "stringData" || key.ends_with("last-applied-configuration") {
-        return None;
+/// What decides how the values of a mapping are quoted. It is found once for all its keys.
+struct Mapping<'k> {
+    around: Around<'k>,
+    is_secret: bool,
+    /// Whether its `name` says that its `value` is a credential.
+    names_credential: bool,
+}
+
+impl<'k> Mapping<'k> {
+    fn new<T: TreeValue>(mapping: &T, around: Around<'k>) -> Self {
+        let name = mapping.member("name").and_then(T::text);
+        Self {
+            around,
+            is_secret: is_secret(mapping),
+            names_credential: name.is_some_and(names_credential),
+        }
     }
 
-    let named = mapping.member("name").and_then(T::text);
-    let is_named_credential = key == "value" && named.is_some_and(names_credential);
-    let is_open = matches!(
-        value.view(),
-        View::Map(_) | View::Seq(_) | View::Bool(_) | View::Null
-    );
-    (is_open || !(is_named_credential || names_credential(key))).then_some(Around::Field(key))
+    /// How the value of a key is quoted; `None` if it is not.
+    fn around<'e, T: TreeValue>(&self, key: &'e str, value: &T) -> Option<Around<'e>> {
+        if let Around::Metadata = self.around {
+            return matches!(key, "name" | "namespace").then_some(Around::Field(key));
+        }
+        if self.is_secret {
+            return match key {
+                "apiVersion" | "kind" => Some(Around::Field(key)),
+                "metadata" => Some(Around::Metadata),
+                _ => None,
+            };
+        }
+        if key == "stringData" || key.ends_with("last-applied-configuration") {
+            return None;
+        }
+
+        let is_credential = names_credential(key) || key == "value" && self.names_credential;
+        let is_open = matches!(
+            value.view(),
+            View::Map(_) | View::Seq(_) | View::Bool(_) | View::Null
+        );
+        (is_open || !is_credential).then_some(Around::Field(key))
+    }
 }
 
 /// Whether an item or a value of a field is not quoted by itself.
@@ -162,10 +175,11 @@ pub fn quotable<T: TreeValue>(object: &T, is_known: bool) -> Value {
     let View::Map(entries) = object.view() else {
         return copy(object, Around::Field(""), false, is_known);
     };
+    let mapping = Mapping::new(object, Around::Field(""));
     let entry = |entry| {
         let (key, value) = T::split(entry);
         let is_identity = matches!(key, "apiVersion" | "kind" | "metadata");
-        let copied = match of_entry(object, Around::Field(""), key, value) {
+        let copied = match mapping.around(key, value) {
             _ if !is_known && matches!(key, "data" | "binaryData") => NOT_SHOWN.into(),
             Some(around) => copy(value, around, false, is_known || is_identity),
             None => NOT_SHOWN.into(),
@@ -178,9 +192,10 @@ pub fn quotable<T: TreeValue>(object: &T, is_known: bool) -> Value {
 fn copy<T: TreeValue>(value: &T, around: Around<'_>, is_item: bool, is_known: bool) -> Value {
     match value.view() {
         View::Map(entries) => {
+            let mapping = Mapping::new(value, around);
             let entry = |entry| {
                 let (key, inner) = T::split(entry);
-                let copied = of_entry(value, around, key, inner);
+                let copied = mapping.around(key, inner);
                 let copied = copied.map(|around| copy(inner, around, false, is_known));
                 (key.to_owned(), copied.unwrap_or_else(|| NOT_SHOWN.into()))
             };
@@ -210,8 +225,9 @@ pub fn hidden_spans(document: &Document) -> Vec<Span> {
 fn add_hidden<T: TreeValue>(value: &T, around: Around<'_>, is_item: bool, spans: &mut Vec<Span>) {
     match value.view() {
         View::Map(entries) => {
+            let mapping = Mapping::new(value, around);
             for (key, inner) in entries.iter().map(T::split) {
-                match of_entry(value, around, key, inner) {
+                match mapping.around(key, inner) {
                     Some(around) => add_hidden(inner, around, false, spans),
                     None => spans.extend(inner.span()),
                 }
