@@ -4,6 +4,7 @@
 mod api_server;
 mod args;
 mod asked;
+mod bug;
 mod commands;
 mod concerned;
 mod files;
@@ -84,6 +85,9 @@ pub enum CliError {
     /// A pipe that nobody reads any more.
     #[error("standard output is closed")]
     Closed,
+    /// A panic.
+    #[error("{0}")]
+    Bug(String),
 }
 
 impl CliError {
@@ -137,24 +141,50 @@ fn arguments() -> args::Cli {
     }
 }
 
+/// Starts the threads of the computation: as many as RAYON_NUM_THREADS says, and no more than the
+/// processors.
+fn start_threads() -> Result<(), CliError> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let asked = std::env::var("RAYON_NUM_THREADS").ok();
+    let asked = asked.and_then(|count| count.parse().ok());
+    let count = asked.filter(|count| *count > 0).unwrap_or(processors);
+    let count = count.min(processors);
+
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(count);
+    let pool = match count {
+        // One thread is this one, so that a profile shows each stage with all that it calls
+        // (benches/instructions.py).
+        1 => pool.use_current_thread(),
+        _ => pool,
+    };
+    pool.build_global().map_err(|fault| {
+        CliError::Usage(format!(
+            "{count} threads cannot be started: {fault}; RAYON_NUM_THREADS=1 needs no other thread"
+        ))
+    })
+}
+
 /// Runs the program.
 pub fn main() -> ExitCode {
+    bug::report_panics();
+    bug::catch(run).unwrap_or(ExitCode::from(2))
+}
+
+fn run() -> ExitCode {
     let mut cli = arguments();
     cli.report_options = args::ReportOption::in_order(std::env::args_os());
-    // One thread is this one, so that a profile shows each stage with all that it calls
-    // (benches/instructions.py).
-    if std::env::var_os("RAYON_NUM_THREADS").is_some_and(|n| n == "1") {
-        let _ = rayon::ThreadPoolBuilder::new()
-            .num_threads(1)
-            .use_current_thread()
-            .build_global();
-    }
+    let work = || start_threads().and_then(|()| commands::run(&cli));
 
-    match commands::run(&cli) {
-        Ok(Outcome::Clean) => ExitCode::SUCCESS,
-        Ok(Outcome::Findings) => ExitCode::from(1),
-        Err(CliError::Closed) => ExitCode::from(2),
-        Err(fault) => {
+    match bug::catch(work) {
+        Ok(Ok(Outcome::Clean)) => ExitCode::SUCCESS,
+        Ok(Ok(Outcome::Findings)) => ExitCode::from(1),
+        Ok(Err(CliError::Closed)) => ExitCode::from(2),
+        // The panic was reported where it happened.
+        Err(place) => {
+            output::report_fault(&cli, &CliError::Bug(bug::text(place)));
+            ExitCode::from(2)
+        }
+        Ok(Err(fault)) => {
             output::err(&format!("tenantry: {}\n", plain_line(&fault)));
             output::report_fault(&cli, &fault);
             ExitCode::from(2)

@@ -3,7 +3,7 @@
 use super::CliError;
 use super::args::{Cli, Color, ReportFormat, ReportOption};
 use super::session::VERSION;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use tenantry::catalog::RULES;
 use tenantry::diagnostic::Diagnostic;
@@ -14,10 +14,12 @@ use tenantry::spec::one_of_these;
 
 /// Writes to standard output; a closed pipe is a fault of its own.
 pub fn data(text: &str) -> Result<(), CliError> {
-    std::io::stdout()
-        .lock()
-        .write_all(text.as_bytes())
-        .map_err(|_| CliError::Closed)
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|fault| match fault.kind() {
+        ErrorKind::BrokenPipe => CliError::Closed,
+        _ => CliError::io("standard output")(fault),
+    })
 }
 
 /// Writes to standard error; nobody is told where nobody reads.

@@ -2,7 +2,7 @@
 //! new, and the next run is right.
 
 use crate::support::{FLEET, NOW, Ran, Sandbox, tenant, waiver};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -250,6 +250,61 @@ fn a_full_disk_leaves_whole_files() {
     sandbox.run(&["render"]).code(0);
 
     sandbox.run(&["render", "--check"]).code(0);
+}
+
+/// A run that did its work, or says in one line why it could not.
+fn is_whole(ran: &Ran) -> bool {
+    let says_why = ran.err.lines().any(|line| line.starts_with("tenantry: "));
+    let is_bug = ran.all().contains("this is a bug") || ran.all().contains("panicked");
+    !is_bug && (matches!(ran.code, 0 | 1) || ran.code == 2 && says_why)
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_an_error() {
+    let sandbox = fleet(2, "");
+    sandbox.run(&["render"]).code(0);
+    for args in [
+        "check --format json",
+        "status",
+        "show t0",
+        "render --stdout",
+        "prove --format sarif",
+        "schema",
+        "explain tenant.spec.network",
+        "rules",
+        "completions bash",
+        "check --format junit --output /dev/full",
+    ] {
+        let script = format!("exec {} {args} >/dev/full", env!("CARGO_BIN_EXE_tenantry"));
+        let mut shell = Command::new("bash");
+        shell.current_dir(sandbox.path()).args(["-c", &script]);
+        let ran = Ran::of(shell.output().expect("bash starts"));
+        assert!(
+            ran.code == 2 && ran.err.contains("No space left on device"),
+            "{args}: {ran:?}"
+        );
+    }
+}
+
+#[test]
+fn a_run_with_few_files_or_threads_ends_with_a_reason() {
+    let sandbox = fleet(40, "");
+    let mut codes = BTreeSet::new();
+    for limit in 3..40 {
+        let ran = limited(&sandbox, &format!("ulimit -n {limit}"));
+        // The loader of the program itself needs some.
+        let is_started = !ran.err.contains("error while loading shared libraries");
+        assert!(!is_started || is_whole(&ran), "{limit}: {ran:?}");
+        codes.insert(ran.code);
+    }
+    assert!(codes.contains(&0) && codes.contains(&2), "{codes:?}");
+    sandbox.run(&["render", "--check"]).code(0);
+
+    for threads in ["100000", "18446744073709551615", "0", "-1", "many", ""] {
+        let limit = format!("export RAYON_NUM_THREADS={threads}");
+        let ran = limited(&sandbox, &limit);
+        assert!(ran.code == 0, "{threads}: {ran:?}");
+    }
 }
 
 /// Runs the program as a user who is not root, where the machine lets us become one.
