@@ -2,19 +2,21 @@
 //! access. No request changes an object.
 
 use super::args::{Cli, ConnectArgs};
-use super::http::{HttpClient, JSON, causes};
+use super::credentials::Connection;
+use super::http::{ApiRequest, HttpClient, JSON, RequestError};
 use super::kubeconfig::{ServerTarget, unreachable};
 use super::lists::{self, FetchOptions, Fetched};
+use super::run_time::RunTime;
 use super::{CliError, output};
 use futures::stream::{self, StreamExt};
 use http::Method;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use kube::Client;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tenantry::live::access::{self, Sample};
+use tenantry::live::answer::AnswerLimit;
 use tenantry::live::{Desired, ListError, Listing, ServedKinds};
 use tenantry::report::plain;
 use tenantry::value::Value;
@@ -32,7 +34,7 @@ const ACCESS_REVIEWS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews
 
 /// An API server that answered.
 pub struct ApiServer {
-    runtime: Runtime,
+    runtime: AsyncRuntime,
     http: HttpClient,
     /// The name to show: the context, or the address of the server.
     pub name: String,
@@ -49,17 +51,26 @@ impl ApiServer {
     /// # Errors
     /// [`CliError::Unavailable`] if the server does not answer, [`CliError::Cluster`] if it refuses or
     /// cannot be found.
-    pub fn connect(context: Option<&str>, connect: &ConnectArgs) -> Result<Self, CliError> {
-        let runtime = runtime()?;
-        let ServerTarget { name, config } =
-            runtime.block_on(ServerTarget::resolve(context, connect))?;
-        let client = runtime
-            .block_on(async { Client::try_from(config) })
-            .map_err(|e| unreachable(format!("`{name}`: {}", causes(&e))))?;
-        let http = HttpClient::new(client);
+    pub fn connect(
+        context: Option<&str>,
+        connect: &ConnectArgs,
+        time: RunTime,
+    ) -> Result<Self, CliError> {
+        let runtime = AsyncRuntime::new()?;
+        let ServerTarget {
+            name,
+            config,
+            credentials,
+        } = runtime.block_on(ServerTarget::resolve(context, connect))?;
+        let connection = runtime
+            .block_on(Connection::open(config, credentials, time))
+            .map_err(|e| e.fault(&name))?;
+        let request_timeout = Duration::from_secs(connect.request_timeout);
+        let http = HttpClient::new(connection, request_timeout, time);
 
+        let version = ApiRequest::get("/version", JSON, AnswerLimit::OBJECT);
         let answer = runtime
-            .block_on(http.get("/version", JSON))
+            .block_on(http.send(version))
             .map_err(|e| e.fault(&name))?;
         let answer: Value = serde_json::from_slice(&answer).map_err(|_| {
             unreachable(format!("`{name}` answers, and is no Kubernetes API server"))
@@ -87,9 +98,10 @@ impl ApiServer {
 
     /// Asks for the kinds that the server serves. An aggregated API that does not answer is a gap.
     pub fn served(&self) -> Result<(ServedKinds, Vec<ListError>), CliError> {
+        let kinds = |path| ApiRequest::get(path, DISCOVERY, AnswerLimit::PAGE);
         let (core, groups) = self.runtime.block_on(futures::future::join(
-            self.http.get("/api", DISCOVERY),
-            self.http.get("/apis", DISCOVERY),
+            self.http.send(kinds("/api")),
+            self.http.send(kinds("/apis")),
         ));
 
         let mut served = ServedKinds::default();
@@ -128,7 +140,7 @@ impl ApiServer {
 
     /// Asks for each sample whether the server allows it. The answers end with the first failure:
     /// each request was tried several times already.
-    pub fn review(&self, samples: &[Sample]) -> Vec<Result<bool, String>> {
+    pub fn review(&self, samples: &[Sample]) -> Vec<Result<bool, RequestError>> {
         self.runtime.block_on(async {
             let mut answers = stream::iter(samples)
                 .map(|sample| self.review_one(sample))
@@ -146,27 +158,52 @@ impl ApiServer {
         })
     }
 
-    async fn review_one(&self, sample: &Sample) -> Result<bool, String> {
+    async fn review_one(&self, sample: &Sample) -> Result<bool, RequestError> {
         let body = serde_json::to_vec(&sample.review()).unwrap_or_default();
-        let answer = self
-            .http
-            .send(Method::POST, ACCESS_REVIEWS, JSON, body)
-            .await
-            .map_err(|e| e.text)?;
-        let answer: Value = serde_json::from_slice(&answer).map_err(|e| e.to_string())?;
+        let request = ApiRequest {
+            method: &Method::POST,
+            body: &body,
+            ..ApiRequest::get(ACCESS_REVIEWS, JSON, AnswerLimit::OBJECT)
+        };
+        let answer = self.http.send(request).await?;
+        let answer: Value =
+            serde_json::from_slice(&answer).map_err(|e| RequestError::unusable(e.to_string()))?;
 
-        access::allowed(&answer).ok_or_else(|| "the answer has no status".to_owned())
+        access::allowed(&answer)
+            .ok_or_else(|| RequestError::unusable("the answer has no status".to_owned()))
     }
 }
 
-fn runtime() -> Result<Runtime, CliError> {
-    let threads = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 4));
+/// A runtime that waits for none of its threads when it ends: one may look up a name without end.
+struct AsyncRuntime(Option<Runtime>);
 
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        .enable_all()
-        .build()
-        .map_err(CliError::io("tokio"))
+impl AsyncRuntime {
+    fn new() -> Result<Self, CliError> {
+        let threads = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 4));
+
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .enable_all()
+            .build()
+            .map(|runtime| Self(Some(runtime)))
+            .map_err(CliError::io("tokio"))
+    }
+}
+
+impl std::ops::Deref for AsyncRuntime {
+    type Target = Runtime;
+
+    fn deref(&self) -> &Runtime {
+        self.0.as_ref().expect("it is taken when it is dropped")
+    }
+}
+
+impl Drop for AsyncRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Describes an aggregated API that does not answer, by its `group/version`.
@@ -180,6 +217,7 @@ fn stale_api(version: &str) -> ListError {
             None => "kubectl get apiservices".to_owned(),
         },
         fix: "mend the Service behind it, or delete the APIService".into(),
+        may_pass: false,
     }
 }
 

@@ -420,6 +420,16 @@ impl Command {
         }
     }
 
+    /// Whether this command connects to live clusters.
+    #[cfg(feature = "cluster")]
+    pub const fn connects(&self) -> bool {
+        match self {
+            Self::Verify(_) => true,
+            Self::Prove(args) => args.live,
+            _ => false,
+        }
+    }
+
     /// The formats that this command can write. The first one is written if none is asked for.
     pub fn formats(&self) -> &'static [ReportFormat] {
         use ReportFormat::{Github, Json, Junit, Markdown, Mermaid, Sarif, Text};
@@ -652,9 +662,14 @@ pub struct ConnectArgs {
     /// current context, if the fleet has one cluster]
     #[arg(long, value_name = "[CLUSTER=]CONTEXT")]
     pub context: Vec<String>,
-    /// Give up if the server sends no data for this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    /// Give up on a request whose whole answer takes longer than this many seconds (an API server
+    /// itself ends a list after 60)
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub request_timeout: u64,
+    /// End the whole run after this many seconds, with what was read so far [default: 3600; `verify
+    /// --wait` stops waiting after 300]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    pub timeout: Option<u64>,
 }
 
 /// Flags of `verify`.
@@ -664,12 +679,9 @@ pub struct VerifyArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub connect: ConnectArgs,
-    /// Wait until the cluster has converged to the rendered objects
+    /// Wait until the cluster has converged to the rendered objects, or --timeout is over
     #[arg(long)]
     pub wait: bool,
-    /// Wait for at most this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "wait", value_parser = clap::value_parser!(u64).range(..=604_800))]
-    pub timeout: u64,
     /// Verify only this tenant and its namespaces; repeatable
     #[arg(long, value_name = "NAME")]
     pub tenant: Vec<String>,

@@ -1,16 +1,17 @@
 //! Sends requests to an API server, and tries them again when the server is busy.
 
 use super::CliError;
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use super::credentials::{Access, Connection, CredentialError};
+use super::run_time::RunTime;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use kube::Client;
-use kube::client::{AuthError, Body};
+use kube::client::Body;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tenantry::live::answer::AnswerLimit;
 use tenantry::report::plain;
-use tenantry::value::Value;
 
 /// The most attempts of one request that the server answers with 429 or 5xx.
 const MAX_ATTEMPTS: u32 = 5;
@@ -21,41 +22,90 @@ const MAX_BROKEN_ATTEMPTS: u32 = 3;
 /// The longest pause between two attempts, even if `Retry-After` asks for more.
 const MAX_PAUSE: Duration = Duration::from_secs(20);
 
-/// The longest answer that is read, in bytes: about a hundred times a page of usual objects.
-const MAX_ANSWER: usize = 256 << 20;
+/// The most characters of a server's message that are shown.
+const MAX_MESSAGE: usize = 1_000;
 
 /// The media type of whole objects.
 pub const JSON: &str = "application/json";
 
+/// The kind of a request's failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The server answered with a status that is no success.
+    Status(StatusCode),
+    /// There was no answer, or not a complete one.
+    NoAnswer,
+    /// The time of the run is over.
+    RunOver,
+    /// The answer is larger than what is read of one.
+    TooLarge,
+    /// The answer is not of the form that was asked for, or is refused.
+    Unusable,
+}
+
 /// The reason why a request failed.
 #[derive(Debug)]
 pub struct RequestError {
-    /// The status of the answer; `None` if there was no answer, or not a complete one.
-    pub status: Option<StatusCode>,
+    /// Its kind.
+    pub failure: Failure,
     /// The message.
     pub text: String,
 }
 
 impl RequestError {
-    /// Creates an error for a request without a usable answer.
-    pub const fn new(text: String) -> Self {
-        Self { status: None, text }
+    /// Creates an error for an answer that cannot be used.
+    pub const fn unusable(text: String) -> Self {
+        Self::new(Failure::Unusable, text)
     }
 
-    /// Turns the error into a fault of the whole run, for a request that the run depends on. Without
-    /// an answer, and after 429 or 5xx, the server counts as unavailable: it may answer later.
+    /// Creates an error.
+    pub const fn new(failure: Failure, text: String) -> Self {
+        Self { failure, text }
+    }
+
+    /// Turns the error into a fault of the whole run, for a request that the run depends on.
     pub fn fault(self, server: &str) -> CliError {
         let text = format!("`{}`: {}", plain(server), self.text);
 
-        match self.status {
-            Some(status) if !is_busy(status) => CliError::Cluster(text),
-            _ => CliError::Unavailable(text),
+        if self.may_pass() {
+            CliError::Unavailable(text)
+        } else {
+            CliError::Cluster(text)
         }
     }
 
     /// Whether the server answered with this status.
     pub fn is(&self, status: StatusCode) -> bool {
-        self.status == Some(status)
+        self.failure == Failure::Status(status)
+    }
+
+    /// Whether the server may answer when it is asked again: it was busy, or did not answer in time.
+    pub fn may_pass(&self) -> bool {
+        match self.failure {
+            Failure::Status(status) => is_busy(status),
+            Failure::NoAnswer | Failure::RunOver => true,
+            Failure::TooLarge | Failure::Unusable => false,
+        }
+    }
+
+    /// Whether another attempt may succeed, after `attempts` of them.
+    fn may_retry(&self, attempts: u32) -> bool {
+        match self.failure {
+            Failure::NoAnswer => attempts < MAX_BROKEN_ATTEMPTS,
+            Failure::Status(status) => is_busy(status) && attempts < MAX_ATTEMPTS,
+            Failure::RunOver | Failure::TooLarge | Failure::Unusable => false,
+        }
+    }
+}
+
+impl From<CredentialError> for RequestError {
+    fn from(error: CredentialError) -> Self {
+        let failure = if error.is_late {
+            Failure::RunOver
+        } else {
+            Failure::Unusable
+        };
+        Self::new(failure, error.text)
     }
 }
 
@@ -71,19 +121,39 @@ struct FailedAttempt {
     retry_after: Option<Duration>,
 }
 
-impl FailedAttempt {
-    fn broken(text: String) -> Self {
+impl From<RequestError> for FailedAttempt {
+    fn from(error: RequestError) -> Self {
         Self {
-            error: RequestError::new(text),
+            error,
             retry_after: None,
         }
     }
+}
 
-    /// Whether another attempt may succeed, after `attempts` of them.
-    fn may_retry(&self, attempts: u32) -> bool {
-        match self.error.status {
-            None => attempts < MAX_BROKEN_ATTEMPTS,
-            Some(status) => is_busy(status) && attempts < MAX_ATTEMPTS,
+/// A request to a server.
+#[derive(Clone, Copy)]
+pub struct ApiRequest<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The path, with the query.
+    pub path: &'a str,
+    /// The media type to ask for.
+    pub accept: &'a str,
+    /// The body; empty for none.
+    pub body: &'a [u8],
+    /// The most that is read of the answer.
+    pub limit: AnswerLimit,
+}
+
+impl<'a> ApiRequest<'a> {
+    /// A request that gets a resource.
+    pub const fn get(path: &'a str, accept: &'a str, limit: AnswerLimit) -> Self {
+        Self {
+            method: &Method::GET,
+            path,
+            accept,
+            body: &[],
+            limit,
         }
     }
 }
@@ -91,16 +161,21 @@ impl FailedAttempt {
 /// A client of one API server, which counts its requests. Clones share the count.
 #[derive(Clone)]
 pub struct HttpClient {
-    client: Client,
+    connection: Arc<Connection>,
     requests: Arc<AtomicUsize>,
+    /// The longest time of one request, from its first byte to the last one of its answer.
+    request_timeout: Duration,
+    time: RunTime,
 }
 
 impl HttpClient {
-    /// Creates a client that sends through this one.
-    pub fn new(client: Client) -> Self {
+    /// Creates a client that sends over a connection.
+    pub fn new(connection: Connection, request_timeout: Duration, time: RunTime) -> Self {
         Self {
-            client,
+            connection: Arc::new(connection),
             requests: Arc::default(),
+            request_timeout,
+            time,
         }
     }
 
@@ -109,72 +184,98 @@ impl HttpClient {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Gets a resource.
-    ///
-    /// # Errors
-    /// See [`Self::send`].
-    pub async fn get(&self, path: &str, accept: &str) -> Result<Vec<u8>, RequestError> {
-        self.send(Method::GET, path, accept, Vec::new()).await
-    }
-
     /// Sends a request, and returns the body of the answer. If the server is busy, or the connection
-    /// breaks, the request is sent again.
+    /// breaks, the request is sent again. Nothing lasts longer than the time of the run.
     ///
     /// # Errors
     /// The error of the last attempt.
-    pub async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        accept: &str,
-        body: Vec<u8>,
-    ) -> Result<Vec<u8>, RequestError> {
+    pub async fn send(&self, request: ApiRequest<'_>) -> Result<Vec<u8>, RequestError> {
         let mut attempts = 0;
+        let mut renewed = false;
 
         loop {
+            let access = self.connection.access().await?;
             attempts += 1;
-            let failed = match self.send_once(&method, path, accept, body.clone()).await {
+            let failed = match self.send_in_time(&access, request).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
 
-            if !failed.may_retry(attempts) {
-                let mut error = failed.error;
-                if attempts > 1 {
-                    error.text += &format!(" (tried {attempts} times)");
-                }
-                return Err(error);
+            // The credential may have been taken back before its time.
+            let is_refused = failed.error.is(StatusCode::UNAUTHORIZED);
+            if is_refused && !renewed && self.connection.renew(&access).await? {
+                renewed = true;
+                continue;
             }
 
+            if !failed.error.may_retry(attempts) {
+                return Err(after(failed.error, attempts));
+            }
             let pause = failed
                 .retry_after
-                .unwrap_or(Duration::from_millis(200 << attempts));
-            tokio::time::sleep(pause.min(MAX_PAUSE)).await;
+                .unwrap_or(Duration::from_millis(200 << attempts))
+                .min(MAX_PAUSE);
+            if pause >= self.time.left() {
+                let mut error = after(failed.error, attempts);
+                error.text += "; the pause before the next attempt is longer than the rest of the \
+                               run (--timeout)";
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Makes one attempt, which ends after `--request-timeout` or with the run.
+    async fn send_in_time(
+        &self,
+        access: &Access,
+        request: ApiRequest<'_>,
+    ) -> Result<Vec<u8>, FailedAttempt> {
+        let left = self.time.left();
+        if left.is_zero() {
+            return Err(RequestError::new(Failure::RunOver, self.time.over()).into());
+        }
+
+        let patience = self.request_timeout.min(left);
+        match tokio::time::timeout(patience, self.send_once(access, request)).await {
+            Ok(answer) => answer,
+            Err(_) if patience == left => {
+                Err(RequestError::new(Failure::RunOver, self.time.over()).into())
+            }
+            Err(_) => {
+                let seconds = patience.as_secs();
+                let text = format!(
+                    "no complete answer came within {seconds} s (--request-timeout {seconds})"
+                );
+                Err(RequestError::new(Failure::NoAnswer, text).into())
+            }
         }
     }
 
     async fn send_once(
         &self,
-        method: &Method,
-        path: &str,
-        accept: &str,
-        body: Vec<u8>,
+        access: &Access,
+        request: ApiRequest<'_>,
     ) -> Result<Vec<u8>, FailedAttempt> {
         self.requests.fetch_add(1, Ordering::Relaxed);
 
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(ACCEPT, accept)
-            .header(CONTENT_TYPE, JSON)
-            .body(Body::from(body))
-            .map_err(|e| FailedAttempt::broken(e.to_string()))?;
+        let mut builder = Request::builder()
+            .method(request.method)
+            .uri(request.path)
+            .header(ACCEPT, request.accept)
+            .header(CONTENT_TYPE, JSON);
+        if let Some(authorization) = &access.authorization {
+            builder = builder.header(AUTHORIZATION, authorization);
+        }
+        let sent = builder
+            .body(Body::from(request.body.to_vec()))
+            .map_err(|e| RequestError::unusable(e.to_string()))?;
 
-        let answer = self
+        let answer = access
             .client
-            .send(request)
+            .send(sent)
             .await
-            .map_err(|e| FailedAttempt::broken(causes(&e)))?;
+            .map_err(|e| RequestError::new(Failure::NoAnswer, causes(&e)))?;
 
         let status = answer.status();
         let retry_after = answer
@@ -183,37 +284,54 @@ impl HttpClient {
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .map(Duration::from_secs);
 
-        let bytes = read_body(answer.into_body()).await?;
+        let bytes = access.hide_token(read_body(answer.into_body(), request.limit).await?);
         if status.is_success() {
+            let checked = request.limit.check(&bytes);
+            checked.map_err(|text| RequestError::new(Failure::TooLarge, text))?;
             return Ok(bytes);
         }
 
         Err(FailedAttempt {
-            error: RequestError {
-                status: Some(status),
-                text: status_text(status, &bytes),
-            },
+            error: RequestError::new(Failure::Status(status), status_text(status, &bytes)),
             retry_after,
         })
     }
 }
 
-/// Reads the body of an answer, up to [`MAX_ANSWER`].
-async fn read_body(body: Body) -> Result<Vec<u8>, FailedAttempt> {
-    match Limited::new(body, MAX_ANSWER).collect().await {
+/// Adds the number of attempts to the error of the last one.
+fn after(mut error: RequestError, attempts: u32) -> RequestError {
+    if attempts > 1 {
+        error.text += &format!(" (tried {attempts} times)");
+    }
+    error
+}
+
+/// Reads the body of an answer up to a limit.
+async fn read_body(body: Body, limit: AnswerLimit) -> Result<Vec<u8>, RequestError> {
+    match Limited::new(body, limit.bytes).collect().await {
         Ok(collected) => Ok(collected.to_bytes().into()),
-        Err(e) if e.is::<LengthLimitError>() => Err(FailedAttempt::broken(format!(
-            "the answer is longer than {} MiB",
-            MAX_ANSWER >> 20
-        ))),
-        Err(e) => Err(FailedAttempt::broken(causes(&*e))),
+        Err(e) if e.is::<LengthLimitError>() => Err(RequestError::new(
+            Failure::TooLarge,
+            format!("the answer is longer than {} MiB", limit.bytes >> 20),
+        )),
+        Err(e) => Err(RequestError::new(Failure::NoAnswer, causes(&*e))),
     }
 }
 
 /// Describes an answer that is not a success: its status, and the message of its `Status` object.
 fn status_text(status: StatusCode, body: &[u8]) -> String {
-    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
-    let message = plain(answer.at(&["message"]).as_str().unwrap_or_default());
+    #[derive(Default, serde::Deserialize)]
+    struct Status {
+        #[serde(default)]
+        message: String,
+    }
+
+    let answer: Status = serde_json::from_slice(body).unwrap_or_default();
+    let mut message = without_credentials(&plain(&answer.message));
+    if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE) {
+        message.truncate(end);
+        message.push('…');
+    }
 
     if message.is_empty() {
         status.to_string()
@@ -222,15 +340,34 @@ fn status_text(status: StatusCode, body: &[u8]) -> String {
     }
 }
 
+/// Hides the word after each word by which a header names a credential.
+fn without_credentials(text: &str) -> String {
+    /// Words that follow in messages of Kubernetes, such as "invalid bearer token".
+    const HARMLESS: [&str; 3] = ["auth", "authentication", "token"];
+
+    let mut words: Vec<&str> = Vec::new();
+    let mut hides_next = false;
+
+    for word in text.split(' ') {
+        let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        let is = |names: &[&str]| names.iter().any(|name| bare.eq_ignore_ascii_case(name));
+
+        if word.is_empty() {
+            words.push(word);
+        } else if hides_next && !is(&HARMLESS) {
+            words.push("(credential)");
+            hides_next = false;
+        } else {
+            words.push(word);
+            hides_next = is(&["bearer", "basic"]);
+        }
+    }
+    words.join(" ")
+}
+
 /// Joins the messages of an error and of its causes, each once. No credential is in the result.
 pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let chain = || std::iter::successors(Some(error), |e| e.source());
-
-    // A credential plugin's command, environment and output may hold credentials: every message
-    // that shows them is left out.
-    if let Some(text) = chain().find_map(|cause| plugin_error(cause.downcast_ref()?)) {
-        return text;
-    }
 
     let mut all: Vec<String> = Vec::new();
     for cause in chain() {
@@ -241,20 +378,6 @@ pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     }
 
     all.join(": ")
-}
-
-/// Describes the failure of a credential plugin, without its command or its output.
-fn plugin_error(error: &AuthError) -> Option<String> {
-    Some(match error {
-        AuthError::AuthExecRun { out, .. } => {
-            format!("the credential plugin ended with {}", out.status)
-        }
-        AuthError::AuthExec(text) if text.starts_with("Executing") => {
-            "the credential plugin cannot be run".to_owned()
-        }
-        AuthError::AuthExecParse(_) => "the credential plugin printed no ExecCredential".to_owned(),
-        _ => return None,
-    })
 }
 
 /// Removes the user and the password from each URL in a text.

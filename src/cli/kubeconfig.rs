@@ -2,10 +2,12 @@
 
 use super::CliError;
 use super::args::ConnectArgs;
+use super::credentials::CredentialSource;
 use super::http::causes;
 use hyper_util::client::proxy::matcher::Matcher;
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,15 +20,17 @@ const MAX_CONNECT_SECONDS: u64 = 10;
 pub struct ServerTarget {
     /// The name to show: the context, or the address of the server.
     pub name: String,
-    /// The address, the credentials, the proxy and the timeouts.
+    /// The address, the proxy, the timeouts, and the credentials that do not expire.
     pub config: Config,
+    /// Where the other credentials come from.
+    pub credentials: CredentialSource,
 }
 
 impl ServerTarget {
     /// Resolves a context of the kubeconfig, or the current one if `context` is `None`. Without a
     /// current context, the target is the cluster that this process runs in.
     pub async fn resolve(context: Option<&str>, connect: &ConnectArgs) -> Result<Self, CliError> {
-        let kubeconfig = read_kubeconfig()?;
+        let (kubeconfig, files) = read_kubeconfig()?;
         let current = kubeconfig
             .as_ref()
             .and_then(|file| file.current_context.clone());
@@ -45,12 +49,15 @@ impl ServerTarget {
             .as_ref()
             .and_then(|kubeconfig| context_proxy(kubeconfig, &name));
         config.proxy_url = choose_proxy(&config.cluster_url, own_proxy).map_err(unreachable)?;
-        if kubeconfig.is_some() {
-            read_token_file(&mut config)?;
-        }
+        let user = match &kubeconfig {
+            Some(kubeconfig) if !name.is_empty() => files.user_of(kubeconfig, &name),
+            _ => "the pod's service account".to_owned(),
+        };
+        let credentials = CredentialSource::take(&mut config.auth_info, &user)
+            .map_err(|e| unreachable(e.text))?;
+
         let timeout = connect.request_timeout;
         config.connect_timeout = Some(Duration::from_secs(timeout.min(MAX_CONNECT_SECONDS)));
-        config.read_timeout = Some(Duration::from_secs(timeout));
         config.default_retry = false;
 
         let name = if name.is_empty() {
@@ -59,7 +66,11 @@ impl ServerTarget {
             name
         };
 
-        Ok(Self { name, config })
+        Ok(Self {
+            name,
+            config,
+            credentials,
+        })
     }
 }
 
@@ -88,20 +99,37 @@ fn in_cluster() -> Result<Config, CliError> {
     })
 }
 
-/// Reads the token from its file, without the end of the line, as kubectl does.
-fn read_token_file(config: &mut Config) -> Result<(), CliError> {
-    let Some(file) = config.auth_info.token_file.take() else {
-        return Ok(());
-    };
+/// The file that each user of a kubeconfig comes from.
+#[derive(Default)]
+struct UserFiles(BTreeMap<String, PathBuf>);
 
-    let text = std::fs::read_to_string(&file).map_err(CliError::io(Path::new(&file)))?;
-    config.auth_info.token = Some(text.trim().to_owned().into());
-    Ok(())
+impl UserFiles {
+    /// Names the user of a context, and the file of its entry.
+    fn user_of(&self, kubeconfig: &Kubeconfig, context: &str) -> String {
+        let mut contexts = kubeconfig.contexts.iter();
+        let context = contexts.find(|named| named.name == context);
+        let user = context.and_then(|named| named.context.as_ref()?.user.as_deref());
+        let user = user.unwrap_or_default();
+
+        match self.0.get(user) {
+            Some(file) => format!("the user `{user}` in {}", file.display()),
+            None => format!("the user `{user}`"),
+        }
+    }
+
+    /// Notes the users of a file. The first file that has a user counts.
+    fn add(&mut self, file: &Path, kubeconfig: &Kubeconfig) {
+        for user in &kubeconfig.auth_infos {
+            let known = self.0.entry(user.name.clone());
+            known.or_insert_with(|| file.to_owned());
+        }
+    }
 }
 
 /// Reads the kubeconfig: the existing files that KUBECONFIG names, merged so that the first one
-/// wins; else the file in the home folder. `None` if there is no file.
-fn read_kubeconfig() -> Result<Option<Kubeconfig>, CliError> {
+/// wins; else the file in the home folder. `None` if there is no file. Returns the file of each user
+/// too.
+fn read_kubeconfig() -> Result<(Option<Kubeconfig>, UserFiles), CliError> {
     let named = std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty());
     let files: Vec<PathBuf> = match &named {
         Some(list) => std::env::split_paths(list)
@@ -114,6 +142,7 @@ fn read_kubeconfig() -> Result<Option<Kubeconfig>, CliError> {
     };
 
     let mut merged: Option<Kubeconfig> = None;
+    let mut users = UserFiles::default();
     for file in files.iter().filter(|file| file.exists()) {
         // The message of the parser may show a credential.
         let mut next = Kubeconfig::read_from(file).map_err(|_| {
@@ -121,6 +150,7 @@ fn read_kubeconfig() -> Result<Option<Kubeconfig>, CliError> {
         })?;
         next.current_context = next.current_context.filter(|context| !context.is_empty());
 
+        users.add(file, &next);
         merged = Some(match merged {
             Some(before) => before
                 .merge(next)
@@ -140,7 +170,7 @@ fn read_kubeconfig() -> Result<Option<Kubeconfig>, CliError> {
         )));
     }
 
-    Ok(merged)
+    Ok((merged, users))
 }
 
 /// The proxy that the kubeconfig names for the cluster of a context.

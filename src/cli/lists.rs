@@ -1,6 +1,6 @@
 //! Fetches lists of objects, page by page, and observes each page as it arrives.
 
-use super::http::{HttpClient, JSON, RequestError};
+use super::http::{ApiRequest, Failure, HttpClient, JSON, RequestError};
 use futures::stream::{self, StreamExt};
 use http::StatusCode;
 use indicatif::ProgressBar;
@@ -8,12 +8,20 @@ use jiff::Timestamp;
 use std::collections::HashSet;
 use std::sync::Arc;
 use tenantry::graph::Facts;
+use tenantry::live::answer::{AnswerLimit, ListTotals};
 use tenantry::live::{Desired, Detail, ListError, Listing, Observations, Page, page};
 use tenantry::source::Span;
+use tokio::sync::Semaphore;
 use tokio::task::block_in_place;
 
 /// Objects in a page.
 const PAGE_SIZE: usize = 500;
+
+/// The factor by which pages become smaller when one is too large to be read, and larger again.
+const PAGE_STEP: usize = 10;
+
+/// The most objects of a list that cannot be read. If there are more, the list itself is broken.
+const MAX_UNREAD: usize = 1_000;
 
 /// The most pages that a list may have.
 const MAX_PAGES: usize = 20_000;
@@ -59,6 +67,8 @@ pub async fn fetch(
     options: FetchOptions,
     progress: &ProgressBar,
 ) -> Fetched {
+    let totals: Arc<ListTotals> = Arc::default();
+    let turns = Arc::new(Semaphore::new(CONCURRENT_LISTS));
     let fetch_list = |listing: Listing| {
         let fetch = ListFetch {
             http: http.clone(),
@@ -66,17 +76,20 @@ pub async fn fetch(
             wanted: Arc::clone(wanted),
             options,
             progress: progress.clone(),
+            totals: Arc::clone(&totals),
+            turns: Arc::clone(&turns),
         };
         async move {
             let task = tokio::spawn(async move { fetch.list().await });
-            let list = task
-                .await
-                .unwrap_or_else(|e| Err(RequestError::new(e.to_string())));
+            let list = task.await.unwrap_or_else(|e| ObservedList {
+                error: Some(RequestError::unusable(e.to_string())),
+                ..ObservedList::default()
+            });
             (listing, list)
         }
     };
 
-    let mut lists: Vec<(Listing, Result<ObservedList, RequestError>)> = stream::iter(listings)
+    let mut lists: Vec<(Listing, ObservedList)> = stream::iter(listings)
         .map(fetch_list)
         .buffer_unordered(CONCURRENT_LISTS)
         .inspect(|_| progress.inc(1))
@@ -87,22 +100,21 @@ pub async fn fetch(
 
     let mut fetched = Fetched::default();
     for (listing, list) in lists {
-        match list {
-            Ok(list) => {
-                fetched.batch.append(list.batch);
-                fetched.objects.extend(list.objects);
-            }
-            Err(error) => fetched.gaps.push(gap(&listing, &error)),
-        }
+        fetched.gaps.extend(list.error.map(|e| gap(&listing, &e)));
+        fetched.batch.append(list.batch);
+        fetched.objects.extend(list.objects);
     }
 
     fetched
 }
 
-/// The observations of one list.
+/// The observations of one list, or of its first pages.
+#[derive(Default)]
 struct ObservedList {
     batch: Observations,
     objects: Vec<String>,
+    /// The reason why the other pages are missing.
+    error: Option<RequestError>,
 }
 
 /// One list to fetch.
@@ -112,21 +124,28 @@ struct ListFetch {
     wanted: Arc<Desired>,
     options: FetchOptions,
     progress: ProgressBar,
+    totals: Arc<ListTotals>,
+    /// One turn for each page that is read and parsed at the same time; a large page takes all, so
+    /// that memory is bounded.
+    turns: Arc<Semaphore>,
 }
 
 impl ListFetch {
     /// Fetches the list. The server forgets a continue token after some minutes and answers 410 then:
-    /// the list is fetched once more from its first page.
+    /// the list is fetched once more from its first page. If a page cannot be fetched, the pages
+    /// before it are kept.
     /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>
-    async fn list(&self) -> Result<ObservedList, RequestError> {
-        match self.pages().await {
-            Err(error) if error.is(StatusCode::GONE) => self.pages().await,
-            result => result,
+    async fn list(&self) -> ObservedList {
+        let list = self.pages().await;
+
+        match &list.error {
+            Some(error) if error.is(StatusCode::GONE) => self.pages().await,
+            _ => list,
         }
     }
 
     /// Fetches every page, from the first on.
-    async fn pages(&self) -> Result<ObservedList, RequestError> {
+    async fn pages(&self) -> ObservedList {
         let facts = if self.options.digest {
             Facts::keeping(self.options.keep_objects)
         } else {
@@ -135,47 +154,92 @@ impl ListFetch {
 
         let mut list = ObservedList {
             batch: Observations::of(facts),
-            objects: Vec::new(),
+            ..ObservedList::default()
         };
 
-        let mut token: Option<String> = None;
+        let mut next = NextPage::default();
         // Digests, since a server may write tokens of any length.
         let mut used_tokens: HashSet<blake3::Hash> = HashSet::new();
 
         for _ in 0..MAX_PAGES {
-            let bytes = self.page(token.as_deref()).await?;
-            token = self.observe(&bytes, &mut list)?;
-
-            match &token {
-                None => return Ok(list),
-                Some(next) if !used_tokens.insert(blake3::hash(next.as_bytes())) => {
-                    let text = "the list comes back to where it was";
-                    return Err(RequestError::new(text.to_owned()));
+            next = match self.page(next, &mut list).await {
+                Ok(Some(next)) => next,
+                Ok(None) => return list,
+                Err(mut error) => {
+                    if list.batch.count > 0 {
+                        error.text += &format!("; {} objects were read", list.batch.count);
+                    }
+                    list.error = Some(error);
+                    return list;
                 }
-                Some(_) => {}
+            };
+
+            let is_new = used_tokens.insert(blake3::hash(next.token.as_bytes()));
+            if !is_new {
+                let text = "the list comes back to where it was";
+                list.error = Some(RequestError::unusable(text.to_owned()));
+                return list;
             }
         }
 
-        Err(RequestError::new(format!(
-            "the list does not end within {MAX_PAGES} pages"
-        )))
+        let text = format!("the list does not end within {MAX_PAGES} pages");
+        list.error = Some(RequestError::unusable(text));
+        list
     }
 
-    /// Fetches a page: the first, or the one that a continue token names.
-    async fn page(&self, token: Option<&str>) -> Result<Vec<u8>, RequestError> {
-        let mut path = format!("{}?limit={PAGE_SIZE}", self.listing.path());
+    /// Fetches a page, and adds its objects to the list. Returns the page after it. A page that is
+    /// too large to be read is fetched again with fewer objects.
+    async fn page(
+        &self,
+        mut page: NextPage,
+        list: &mut ObservedList,
+    ) -> Result<Option<NextPage>, RequestError> {
+        loop {
+            let is_single = page.size == 1;
+            let (limit, turns) = if is_single {
+                (AnswerLimit::LARGE_PAGE, CONCURRENT_LISTS as u32)
+            } else {
+                (AnswerLimit::PAGE, 1)
+            };
+            let turns = self.turns.acquire_many(turns).await;
+
+            let path = self.path(&page);
+            let request = ApiRequest::get(&path, self.accept(), limit);
+            match self.http.send(request).await {
+                Ok(bytes) => {
+                    let token = self.observe(&bytes, list)?;
+                    drop(turns);
+                    return Ok(token.map(|token| NextPage {
+                        token,
+                        size: (page.size * PAGE_STEP).min(PAGE_SIZE),
+                    }));
+                }
+                Err(error) if error.failure == Failure::TooLarge && !is_single => {
+                    page.size = (page.size / PAGE_STEP).max(1);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The path of a page, with its query.
+    fn path(&self, page: &NextPage) -> String {
+        let mut path = format!("{}?limit={}", self.listing.path(), page.size);
         if let Some(label) = self.listing.label {
             path += &format!("&labelSelector={label}");
         }
-        if let Some(token) = token {
-            path += &format!("&continue={}", url_encoded(token));
+        if !page.token.is_empty() {
+            path += &format!("&continue={}", url_encoded(&page.token));
         }
 
-        let accept = match self.listing.detail {
+        path
+    }
+
+    const fn accept(&self) -> &'static str {
+        match self.listing.detail {
             Detail::Metadata => METADATA,
             Detail::Whole => JSON,
-        };
-        self.http.get(&path, accept).await
+        }
     }
 
     /// Parses a page, adds its objects to the list, and returns the token of the next page. Other
@@ -190,6 +254,7 @@ impl ListFetch {
 
         let page = block_in_place(|| {
             let page = Page::read(&self.listing.kind, bytes)?;
+            self.totals.add(&self.listing.kind, &page, bytes.len())?;
             batch.look_at(
                 &self.wanted,
                 &self.listing,
@@ -199,9 +264,14 @@ impl ListFetch {
             );
             Ok(page)
         })
-        .map_err(RequestError::new)?;
+        .map_err(RequestError::unusable)?;
 
         batch.unread.extend(page.unread);
+        if batch.unread.len() > MAX_UNREAD {
+            batch.unread.clear();
+            let text = format!("more than {MAX_UNREAD} of its objects cannot be read");
+            return Err(RequestError::unusable(text));
+        }
         if options.json {
             list.objects
                 .extend(page.items.into_iter().map(page::as_json));
@@ -214,19 +284,44 @@ impl ListFetch {
     }
 }
 
+/// A page to fetch.
+struct NextPage {
+    /// The continue token; empty for the first page.
+    token: String,
+    /// The most objects that it may have.
+    size: usize,
+}
+
+impl Default for NextPage {
+    fn default() -> Self {
+        Self {
+            token: String::new(),
+            size: PAGE_SIZE,
+        }
+    }
+}
+
 /// Describes a list that could not be fetched, and the fix.
 fn gap(listing: &Listing, error: &RequestError) -> ListError {
-    let fix = match error.status {
-        Some(StatusCode::FORBIDDEN) => "grant what `tenantry verify --print-rbac` prints",
-        Some(StatusCode::UNAUTHORIZED) => {
+    let fix = match error.failure {
+        Failure::Status(StatusCode::FORBIDDEN) => {
+            "grant what `tenantry verify --print-rbac` prints"
+        }
+        Failure::Status(StatusCode::UNAUTHORIZED) => {
             "get new credentials: see the user of the context in the kubeconfig"
         }
-        Some(StatusCode::NOT_FOUND) => "it was served a moment ago: run again",
-        Some(StatusCode::TOO_MANY_REQUESTS) => {
+        Failure::Status(StatusCode::NOT_FOUND) => "it was served a moment ago: run again",
+        Failure::Status(StatusCode::TOO_MANY_REQUESTS) => {
             "the server is busy: run again later, or raise its limits for this user"
         }
-        Some(_) => "see the API server's log, or that of the aggregated API behind it",
-        None => "see whether the server can be reached, and answers within --request-timeout",
+        Failure::Status(_) => "see the API server's log, or that of the aggregated API behind it",
+        Failure::NoAnswer => {
+            "see whether the server can be reached, and answers within --request-timeout"
+        }
+        Failure::RunOver => "give the run more time: --timeout",
+        Failure::TooLarge | Failure::Unusable => {
+            "see what the API server, or the aggregated API behind it, answers"
+        }
     };
 
     ListError {
@@ -235,6 +330,7 @@ fn gap(listing: &Listing, error: &RequestError) -> ListError {
         why: error.text.clone(),
         command: listing.command(),
         fix: fix.into(),
+        may_pass: error.may_pass(),
     }
 }
 

@@ -4,8 +4,10 @@
 use super::CliError;
 use super::api_server::ApiServer;
 use super::args::{Cli, ConnectArgs, ExtraArgs};
+use super::http::{Failure, RequestError};
 use super::lists::{FetchOptions, Fetched};
 use super::proof_inputs::ProofInputs;
+use super::run_time::RunTime;
 use super::session::{Selection, Session};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -214,28 +216,34 @@ pub fn exposed(cluster: &Cluster, waivers: &[ProofWaiver]) -> Exposed {
 }
 
 /// Describes that the server does not answer SubjectAccessReviews.
-pub fn reviews_gap(why: String) -> ListError {
+pub fn reviews_gap(error: RequestError) -> ListError {
     ListError {
         group: "authorization.k8s.io".into(),
         kind: "SubjectAccessReview".into(),
-        why,
+        may_pass: error.may_pass(),
+        fix: match error.failure {
+            Failure::RunOver => "give the run more time: --timeout".into(),
+            _ => "grant what `tenantry verify --print-rbac` prints".into(),
+        },
+        why: error.text,
         command: "kubectl auth can-i create subjectaccessreviews".into(),
-        fix: "grant what `tenantry verify --print-rbac` prints".into(),
     }
 }
 
 /// Reads live clusters, to prove their isolation: with the fleet's tenants, or, without a fleet, with
 /// each namespace as a tenant.
 pub fn read(cli: &Cli, connect: &ConnectArgs, beside: &ExtraArgs) -> Result<ProofInputs, CliError> {
+    let time = RunTime::start(connect);
     match Session::open(cli, None) {
-        Err(CliError::NoFleet(_)) => read_without_fleet(cli, connect, beside),
-        session => read_fleet(cli, connect, session?),
+        Err(CliError::NoFleet(_)) => read_without_fleet(cli, connect, time, beside),
+        session => read_fleet(cli, connect, time, session?),
     }
 }
 
 fn read_fleet(
     cli: &Cli,
     connect: &ConnectArgs,
+    time: RunTime,
     mut session: Session,
 ) -> Result<ProofInputs, CliError> {
     let mut compiled = session.compile(Selection::default());
@@ -243,14 +251,16 @@ fn read_fleet(
     let unread = graph::unread(&compiled.findings);
 
     let mut clusters = Vec::new();
+    let mut missing_lists = 0;
     for ChosenCluster { index, context } in chosen {
-        let server = ApiServer::connect(context.as_deref(), connect)?;
+        let server = ApiServer::connect(context.as_deref(), connect, time)?;
         let span = cluster_span(&mut session.sources, &server);
         // The objects that are as rendered keep the place of their template or spec.
         let wanted = wanted(&session, &mut compiled, index)
             .unwrap_or_else(|_| Desired::nothing(&server.name, span));
 
-        let mut beside = fetch_for_proof(cli, &server, wanted, span)?;
+        let (mut beside, missing) = fetch_for_proof(cli, &server, wanted, span)?;
+        missing_lists += missing;
         beside.faults.extend(unread.iter().cloned());
         clusters.push(graph(&mut session, index, beside));
     }
@@ -261,12 +271,14 @@ fn read_fleet(
         clusters,
         findings: compiled.findings,
         waivers: session.resolved.tenancy.proof_waivers,
+        missing_lists,
     })
 }
 
 fn read_without_fleet(
     cli: &Cli,
     connect: &ConnectArgs,
+    time: RunTime,
     args: &ExtraArgs,
 ) -> Result<ProofInputs, CliError> {
     if connect.context.len() > 1 {
@@ -276,12 +288,12 @@ fn read_without_fleet(
     }
 
     let context = connect.context.first().map(String::as_str);
-    let server = ApiServer::connect(context, connect)?;
+    let server = ApiServer::connect(context, connect, time)?;
 
     let mut sources = SourceMap::default();
     let span = cluster_span(&mut sources, &server);
     let wanted = Desired::nothing(&server.name, span);
-    let beside = fetch_for_proof(cli, &server, wanted, span)?;
+    let (beside, missing_lists) = fetch_for_proof(cli, &server, wanted, span)?;
     let cluster = graph::without_fleet(beside, span, &args.without_fleet());
 
     Ok(ProofInputs {
@@ -290,6 +302,7 @@ fn read_without_fleet(
         clusters: vec![cluster],
         findings: Vec::new(),
         waivers: Vec::new(),
+        missing_lists,
     })
 }
 
@@ -299,13 +312,13 @@ pub fn cluster_span(sources: &mut SourceMap, server: &ApiServer) -> Span {
 }
 
 /// Fetches every object that the proof reads. Lists that fail leave the world open, and make the
-/// verdicts that depend on them unknown.
+/// verdicts that depend on them unknown. Returns the number of these lists too.
 fn fetch_for_proof(
     cli: &Cli,
     server: &ApiServer,
     wanted: Desired,
     span: Span,
-) -> Result<ExtraFacts, CliError> {
+) -> Result<(ExtraFacts, usize), CliError> {
     let (served, mut gaps) = server.served()?;
     let engine = &wanted.engine_namespace;
     let lists = listings(&served, &BTreeMap::new(), engine, Purpose::Prove);
@@ -322,12 +335,14 @@ fn fetch_for_proof(
     } = server.fetch(cli, &Arc::new(wanted), lists, options);
 
     gaps.extend(lost);
+    let missing = gaps.len();
     gaps.extend(batch.unread.iter().map(|id| ListError {
         group: id.group.clone(),
         kind: id.kind.clone(),
         why: format!("{} cannot be read: it is nested too deeply", id.called()),
         command: String::new(),
         fix: "see what it is for".into(),
+        may_pass: false,
     }));
 
     let mut facts = batch.facts;
@@ -336,7 +351,7 @@ fn fetch_for_proof(
         .extend(ListError::unevaluated(&gaps, span));
     let bytes = facts.digest();
 
-    Ok(ExtraFacts {
+    let beside = ExtraFacts {
         facts,
         faults: gaps.iter().map(|gap| not_listed(span, gap)).collect(),
         has_unread_files: false,
@@ -344,7 +359,8 @@ fn fetch_for_proof(
         lists_every_kind: gaps.is_empty(),
         bytes,
         keeps_objects: true,
-    })
+    };
+    Ok((beside, missing))
 }
 
 /// Reports a gap to the proof, as an input that could not be read.

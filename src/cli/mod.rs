@@ -11,8 +11,14 @@ mod files;
 #[cfg(feature = "git")]
 mod git;
 #[cfg(feature = "cluster")]
+mod credentials;
+#[cfg(feature = "cluster")]
+mod exec_plugin;
+#[cfg(feature = "cluster")]
 mod http;
 mod ignored;
+#[cfg(feature = "cluster")]
+mod interrupt;
 mod known;
 #[cfg(feature = "cluster")]
 mod kubeconfig;
@@ -24,6 +30,8 @@ mod output;
 mod past;
 mod proof_inputs;
 mod reading;
+#[cfg(feature = "cluster")]
+mod run_time;
 mod session;
 mod workspace;
 mod write;
@@ -173,6 +181,10 @@ pub fn main() -> ExitCode {
 fn run() -> ExitCode {
     let mut cli = arguments();
     cli.report_options = args::ReportOption::in_order(std::env::args_os());
+    #[cfg(feature = "cluster")]
+    if cli.command.connects() {
+        interrupt::prepare();
+    }
     let work = || start_threads().and_then(|()| commands::run(&cli));
 
     match bug::catch(work) {

@@ -2,6 +2,8 @@
 
 use super::CliError;
 use super::args::{Cli, Color, ReportFormat, ReportOption};
+#[cfg(feature = "cluster")]
+use super::interrupt::whole;
 use super::session::VERSION;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
@@ -11,6 +13,12 @@ use tenantry::diagnostic::listed;
 use tenantry::report;
 use tenantry::source::SourceMap;
 use tenantry::spec::one_of_these;
+
+/// Without live clusters, a signal ends the program at once.
+#[cfg(not(feature = "cluster"))]
+fn whole<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
 
 /// Writes to standard output; a closed pipe is a fault of its own.
 pub fn data(text: &str) -> Result<(), CliError> {
@@ -69,7 +77,7 @@ impl ReportTarget {
     /// Writes the report to its file, or to standard output.
     pub fn deliver(&self, text: &str) -> Result<(), CliError> {
         match &self.file {
-            Some(path) => std::fs::write(path, text).map_err(CliError::io(path)),
+            Some(path) => whole(|| std::fs::write(path, text)).map_err(CliError::io(path)),
             None => data(text),
         }
     }

@@ -49,6 +49,8 @@ pub struct ProofInputs {
     pub findings: Vec<Diagnostic>,
     /// The waivers of rules of the proof.
     pub waivers: Vec<ProofWaiver>,
+    /// The number of lists that live clusters did not answer.
+    pub missing_lists: usize,
 }
 
 /// Reads the fleet, if there is one, and the other inputs that the arguments name.
@@ -260,6 +262,7 @@ fn read_without_fleet(cli: &Cli, beside: &ExtraArgs) -> Result<ProofInputs, CliE
         has_fleet: false,
         findings: Vec::new(),
         waivers: Vec::new(),
+        missing_lists: 0,
     })
 }
 
@@ -314,6 +317,7 @@ fn assemble(
         has_fleet: true,
         findings,
         waivers: session.resolved.tenancy.proof_waivers.clone(),
+        missing_lists: 0,
     };
 
     let Some(fleet) = session.resolved.fleet() else {

@@ -17,7 +17,7 @@ use crate::tree::ENTRY;
 use crate::value::Text;
 use jiff::Timestamp;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Numbers of objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct LiveReport {
     pub unknown: usize,
     /// Whether something differs that the engine sets back at its next turn.
     pub returns: bool,
+    /// Whether a list failed that the server may answer when it is asked again.
+    pub gaps_may_pass: bool,
     /// How many errors are left out of `found`, because they were not asked for.
     pub left_out: usize,
     /// The revision that the engine has applied, if all its objects agree on one.
@@ -71,6 +73,7 @@ impl LiveReport {
             found.show = wanted.here(&gap.command);
         }
         self.found.push(found);
+        self.gaps_may_pass |= gap.may_pass;
 
         let active = self.rows.iter_mut();
         for row in active.filter(|row| row.phase == Phase::Active) {
@@ -91,7 +94,7 @@ impl LiveReport {
 
     /// Whether waiting may help: something is on its way.
     pub fn is_moving(&self) -> bool {
-        self.behind > 0 || self.returns || self.found.iter().any(is_transient)
+        self.behind > 0 || self.returns || self.gaps_may_pass || self.found.iter().any(is_transient)
     }
 }
 
@@ -147,11 +150,16 @@ impl Comparison<'_> {
 
         for gaps in by_fix.into_values() {
             self.out.push_gap(self.wanted, gaps[0]);
-            if let (Some(found), [_, more @ ..]) = (self.out.found.last_mut(), gaps.as_slice())
+            self.out.gaps_may_pass |= gaps.iter().any(|gap| gap.may_pass);
+
+            // With `--tenant`, a kind has a list for each namespace.
+            let first = gaps[0].what();
+            let more: BTreeSet<String> = gaps.iter().map(|gap| gap.what()).collect();
+            let more: Vec<String> = more.into_iter().filter(|what| *what != first).collect();
+            if let Some(found) = self.out.found.last_mut()
                 && !more.is_empty()
             {
-                let kinds: Vec<String> = more.iter().map(|gap| gap.what()).collect();
-                found.diagnostic.message += &format!("; nor could {}", kinds.join(", "));
+                found.diagnostic.message += &format!("; nor could {}", more.join(", "));
             }
         }
     }

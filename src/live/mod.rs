@@ -2,6 +2,7 @@
 //! what follows from the answers. Nothing here sends a request; `src/cli/` does.
 
 pub mod access;
+pub mod answer;
 mod unmanaged;
 mod commands;
 mod stray;
@@ -51,6 +52,8 @@ pub struct ListError {
     pub command: String,
     /// What mends it.
     pub fix: String,
+    /// Whether the server may answer when it is asked again.
+    pub may_pass: bool,
 }
 
 impl ListError {

@@ -41,9 +41,12 @@ mod leaves;
 mod live;
 mod live_access;
 mod live_connection;
+#[cfg(unix)]
+mod live_credentials;
 mod live_edits;
 mod live_faults;
 mod live_holes;
+mod live_hostile;
 mod live_platform;
 mod live_proof;
 mod loosenings;

@@ -1,6 +1,7 @@
 //! What tests share: the pipeline over texts, and the program in a folder of its own.
 
 pub mod control_plane;
+pub mod fake_server;
 pub mod flux_loop;
 pub mod generate;
 pub mod live_fleet;

@@ -62,6 +62,10 @@ pub fn run(cli: &Cli, args: &ProveArgs) -> Result<Outcome, CliError> {
         asked: scope.planes(),
     };
     deliver(cli, args, &report)?;
+    #[cfg(feature = "cluster")]
+    if inputs.missing_lists > 0 {
+        return Err(CliError::Partial(inputs.missing_lists));
+    }
 
     let threshold = threshold(args.fail_on);
     let fails = report.findings.iter().any(|f| threshold.fails(f));

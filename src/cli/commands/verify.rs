@@ -1,10 +1,14 @@
 //! `verify`: compares live clusters with what is rendered.
 
+mod printed;
+
 use crate::cli::api_server::{ApiServer, live_line};
 use crate::cli::args::{Cli, FailOnVerdict, ReportFormat, VerifyArgs};
+use crate::cli::interrupt;
 use crate::cli::known::KnownFindings;
 use crate::cli::lists::{FetchOptions, Fetched};
 use crate::cli::live_session::{self, ChosenCluster, Exposed};
+use crate::cli::run_time::RunTime;
 use crate::cli::session::{Selection, Session, no_such_tenant};
 use crate::cli::workspace::working_folder;
 use crate::cli::{CliError, Outcome, output};
@@ -13,18 +17,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tenantry::bundle::{ClusterBundle, RenderedObject};
+use std::time::Duration;
+use tenantry::bundle::RenderedObject;
 use tenantry::compile::Compiled;
-use tenantry::delivery::ClusterEngine;
 use tenantry::diagnostic::Level;
-use tenantry::document::emit_documents;
 use tenantry::graph::{COMPLETE_SNAPSHOT, Cluster, ExtraFacts};
-use tenantry::kube::{ObjectId, RBAC};
-use tenantry::live::role::role;
+use tenantry::kube::RBAC;
 use tenantry::live::{
     Desired, ListError, Listing, LiveFinding, LiveReport, LiveState, Observations, Purpose,
-    ServedKinds, access, capabilities, compare, concerns, inventory, listings, narrowed, policies,
+    ServedKinds, access, compare, concerns, inventory, listings, narrowed, policies,
 };
 use tenantry::report::baseline::{Baseline, Clusters, Fingerprint};
 use tenantry::report::{live as report, plural};
@@ -45,9 +46,10 @@ pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Outcome, CliError> {
     let known = KnownFindings::read(&args.known)?;
 
     if args.print_rbac {
-        return print_rbac(cli);
+        return printed::print_rbac(cli);
     }
 
+    let time = RunTime::start(&args.connect);
     let mut session = Session::open(cli, None)?;
     let chosen = live_session::chosen(&session, &args.connect)?;
 
@@ -68,7 +70,7 @@ pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Outcome, CliError> {
     }
 
     if args.print_capabilities {
-        return print_capabilities(cli, &session, &chosen, args);
+        return printed::print_capabilities(cli, &session, &chosen, args, time);
     }
 
     let commit = commit(&session, args.revision.as_deref())?;
@@ -77,6 +79,7 @@ pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Outcome, CliError> {
     let mut run = Run {
         cli,
         args,
+        time,
         session,
         compiled,
         errors,
@@ -184,6 +187,7 @@ fn check_one_cluster(args: &VerifyArgs, chosen: &[ChosenCluster]) -> Result<(), 
 struct Run<'a> {
     cli: &'a Cli,
     args: &'a VerifyArgs,
+    time: RunTime,
     session: Session,
     compiled: Compiled<RenderedObject>,
     /// The number of errors in the specs.
@@ -224,8 +228,7 @@ impl Run<'_> {
                 wanted: Arc::new(wanted),
             };
 
-            let started = Instant::now();
-            let (server, first) = match self.reach(&target, context.as_deref(), started) {
+            let (server, first) = match self.reach(&target, context.as_deref()) {
                 Ok(reached) => reached,
                 // The other clusters can still be verified.
                 Err(CliError::Cluster(why) | CliError::Unavailable(why)) if several => {
@@ -236,7 +239,7 @@ impl Run<'_> {
                 Err(fault) => return Err(fault),
             };
 
-            clusters.push(self.wait(&target, &server, first, started)?);
+            clusters.push(self.wait(&target, &server, first)?);
 
             live_line(self.cli, "");
             if self.cli.verbose {
@@ -255,23 +258,30 @@ impl Run<'_> {
         &mut self,
         target: &VerifyTarget,
         context: Option<&str>,
-        started: Instant,
     ) -> Result<(ApiServer, report::VerifiedCluster), CliError> {
+        let mut before: Option<String> = None;
+
         loop {
-            let server = ApiServer::connect(context, &self.args.connect);
+            let server = ApiServer::connect(context, &self.args.connect, self.time);
             let reached = server.and_then(|server| {
                 let cluster = self.verify(target, &server)?;
                 Ok((server, cluster))
             });
 
-            match reached {
-                Err(CliError::Unavailable(why))
-                    if self.args.wait && self.seconds_left(started) > 0 =>
+            match (reached, before.take()) {
+                (Err(CliError::Unavailable(why)), _)
+                    if self.args.wait && self.time.wait_left() > 0 =>
                 {
                     live_line(self.cli, &format!("{}: {why}", target.wanted.cluster));
-                    std::thread::sleep(Duration::from_secs(PAUSE));
+                    std::thread::sleep(Duration::from_secs(PAUSE.min(self.time.wait_left())));
+                    before = Some(why);
                 }
-                reached => return reached,
+                // The failure says more than the time that is over since.
+                (Err(CliError::Unavailable(_)), Some(before)) if self.time.is_over() => {
+                    let why = format!("{before}; {}", self.time.over());
+                    return Err(CliError::Unavailable(why));
+                }
+                (reached, _) => return reached,
             }
         }
     }
@@ -282,16 +292,15 @@ impl Run<'_> {
         target: &VerifyTarget,
         server: &ApiServer,
         first: report::VerifiedCluster,
-        started: Instant,
     ) -> Result<report::VerifiedCluster, CliError> {
         let mut cluster = first;
 
         while self.args.wait && !cluster.report.is_converged() && cluster.report.is_moving() {
-            let left = self.seconds_left(started);
+            let left = self.time.wait_left();
             if left == 0 {
                 live_line(self.cli, "");
-                let timeout = self.args.timeout;
-                let text = format!("{}: not converged after {timeout} s", cluster.name);
+                let seconds = self.time.wait_seconds;
+                let text = format!("{}: not converged after {seconds} s", cluster.name);
                 output::status(self.cli, &text);
                 break;
             }
@@ -304,6 +313,9 @@ impl Run<'_> {
             std::thread::sleep(Duration::from_secs(PAUSE.min(left)));
 
             match self.verify(target, server) {
+                // The end of the run cut this answer off: the complete one before it says more.
+                Ok(now)
+                    if self.time.is_over() && cluster.gaps.is_empty() && !now.gaps.is_empty() => {}
                 Ok(now) => cluster = now,
                 // The last answer stands until the server answers again.
                 Err(CliError::Unavailable(why)) => {
@@ -314,13 +326,6 @@ impl Run<'_> {
         }
 
         Ok(cluster)
-    }
-
-    /// The seconds until `--timeout`.
-    fn seconds_left(&self, started: Instant) -> u64 {
-        self.args
-            .timeout
-            .saturating_sub(started.elapsed().as_secs())
     }
 
     /// Verifies a cluster once.
@@ -516,8 +521,8 @@ fn review(
     for (sample, answer) in samples.iter().zip(server.review(samples)) {
         match answer {
             Ok(allowed) => report.found.extend(sample.judge(wanted, allowed)),
-            Err(why) => {
-                let gap = live_session::reviews_gap(why);
+            Err(error) => {
+                let gap = live_session::reviews_gap(error);
                 report.push_gap(wanted, &gap);
                 gaps.push(gap);
             }
@@ -586,6 +591,7 @@ fn unreached(wanted: &Desired, context: String, why: String) -> report::Verified
         why,
         command: String::new(),
         fix: "see whether the server can be reached, and takes these credentials".into(),
+        may_pass: false,
     };
 
     let mut report = LiveReport::default();
@@ -721,68 +727,17 @@ fn write_private(file: &Path, objects: &[String]) -> Result<(), CliError> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .open(&new)
-        .and_then(|mut opened| opened.write_all(text.as_bytes()))
-        .map_err(CliError::io(&new))?;
 
-    std::fs::rename(&new, file).map_err(CliError::io(file))
-}
-
-/// Prints the ClusterRole that `verify` needs. Without a fleet it has no kinds of templates.
-fn print_rbac(cli: &Cli) -> Result<Outcome, CliError> {
-    let rendered = match Session::open(cli, None) {
-        Err(CliError::NoFleet(_)) => BTreeSet::new(),
-        session => {
-            let compiled = session?.compile::<ObjectId>(Selection::default());
-            let objects = compiled.bundles.iter().flat_map(ClusterBundle::ids);
-            objects
-                .map(|id| (id.group.clone(), id.kind.clone()))
-                .collect()
+    // A signal leaves the old file or the new one, and none beside it.
+    interrupt::whole(|| {
+        let written = options
+            .open(&new)
+            .and_then(|mut opened| opened.write_all(text.as_bytes()))
+            .map_err(CliError::io(&new))
+            .and_then(|()| std::fs::rename(&new, file).map_err(CliError::io(file)));
+        if written.is_err() {
+            let _ = std::fs::remove_file(&new);
         }
-    };
-
-    output::data(&emit_documents(&[role(rendered)]))?;
-    Ok(Outcome::Clean)
-}
-
-/// Prints the capabilities of live clusters, as a fleet declares them.
-fn print_capabilities(
-    cli: &Cli,
-    session: &Session,
-    chosen: &[ChosenCluster],
-    args: &VerifyArgs,
-) -> Result<Outcome, CliError> {
-    let Some(fleet) = session.resolved.fleet() else {
-        return Ok(Outcome::Findings);
-    };
-
-    for ChosenCluster { index, context } in chosen {
-        let server = ApiServer::connect(context.as_deref(), &args.connect)?;
-        let (served, _) = server.served()?;
-        let cluster = &fleet.spec.clusters[*index];
-        let engine = ClusterEngine::new(&fleet.spec, cluster).namespace();
-        let mut listings = listings(&served, &Kinds::new(), engine, Purpose::Verify);
-        listings.retain(|listing| {
-            ["CustomResourceDefinition", "DaemonSet"].contains(&listing.kind.kind.as_str())
-        });
-
-        let name = cluster.name.as_str();
-        let span = fleet.name.span;
-        let wanted = Arc::new(Desired::nothing(name, span));
-        let options = FetchOptions {
-            span,
-            now: Timestamp::now(),
-            keep_objects: false,
-            digest: false,
-            json: false,
-        };
-
-        let fetched = server.fetch(cli, &wanted, listings, options);
-
-        let found = capabilities::capabilities(name, &server.version, &served, &fetched.batch);
-        output::data(&emit_documents(&[vec![found].into()]))?;
-    }
-
-    Ok(Outcome::Clean)
+        written
+    })
 }

@@ -1,0 +1,409 @@
+//! The credentials of a run: where they come from, and the client that sends them. A credential that
+//! expires is fetched again.
+
+use super::CliError;
+use super::exec_plugin::{self, ClientCertificate};
+use super::http::causes;
+use super::run_time::RunTime;
+use http::HeaderValue;
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use kube::config::{AuthInfo, ExecConfig};
+use kube::{Client, Config};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tenantry::report::plain;
+use tokio::sync::Mutex;
+
+/// The most that a token file may hold, in bytes. Tokens travel in a header, which servers limit to
+/// some KiB.
+const MAX_TOKEN_FILE: u64 = 1 << 20;
+
+/// How long the token of a file is used: the kubelet replaces the tokens of pods.
+const TOKEN_FILE_LIFE: Duration = Duration::from_secs(60);
+
+/// How long before its end a credential is fetched again.
+const RENEWAL: Duration = Duration::from_secs(60);
+
+/// The least bytes of a token that is hidden wherever a server repeats it. A shorter one may be a
+/// word of an object.
+const MIN_HIDDEN: usize = 16;
+
+/// The reason why there is no credential.
+#[derive(Debug)]
+pub struct CredentialError {
+    /// The message.
+    pub text: String,
+    /// Whether the time of the run was over.
+    pub is_late: bool,
+}
+
+impl CredentialError {
+    /// Creates an error that does not pass by itself.
+    pub const fn refused(text: String) -> Self {
+        Self {
+            text,
+            is_late: false,
+        }
+    }
+
+    /// Creates an error at the end of the run's time.
+    pub const fn late(text: String) -> Self {
+        Self {
+            text,
+            is_late: true,
+        }
+    }
+
+    /// Turns the error into a fault of the whole run.
+    pub fn fault(self, server: &str) -> CliError {
+        let text = format!("`{}`: {}", plain(server), self.text);
+        if self.is_late {
+            CliError::Unavailable(text)
+        } else {
+            CliError::Cluster(text)
+        }
+    }
+}
+
+/// Where the credentials of a user come from.
+#[derive(Clone)]
+pub enum CredentialSource {
+    /// They are the same for the whole run: a token, or others that the client holds.
+    Fixed(Option<String>),
+    /// A file that holds a token.
+    TokenFile(PathBuf),
+    /// A plugin that prints them.
+    Plugin(Box<ExecConfig>),
+}
+
+impl CredentialSource {
+    /// Takes the credentials out of the user's entry, and checks those that stay. `user` says whose
+    /// entry it is, and in which file.
+    ///
+    /// # Errors
+    /// A value cannot be sent in a header, or its kind is not supported.
+    pub fn take(auth: &mut AuthInfo, user: &str) -> Result<Self, CredentialError> {
+        check_identity(auth, user)?;
+
+        if let Some(provider) = auth.auth_provider.take() {
+            let token = provider
+                .config
+                .get("id-token")
+                .filter(|_| provider.name == "oidc");
+            let token = token.ok_or_else(|| {
+                CredentialError::refused(format!(
+                    "{user} has the auth-provider `{}`, which Kubernetes removed in 1.26: use a \
+                     credential plugin (`exec`)",
+                    plain(&provider.name)
+                ))
+            })?;
+            return Ok(Self::Fixed(Some(sendable(
+                token,
+                &format!("the id-token of {user}"),
+            )?)));
+        }
+
+        if auth.username.is_some() && auth.password.is_some() {
+            let password = secret(auth, "password").unwrap_or_default();
+            let name = auth.username.clone().unwrap_or_default();
+            check(&name, &format!("the username of {user}"))?;
+            check(&password, &format!("the password of {user}"))?;
+            return Ok(Self::Fixed(None));
+        }
+
+        if let Some(token) = secret(auth, "token") {
+            auth.token = None;
+            return Ok(Self::Fixed(Some(sendable(
+                &token,
+                &format!("the token of {user}"),
+            )?)));
+        }
+        if let Some(file) = auth.token_file.take() {
+            return Ok(Self::TokenFile(file.into()));
+        }
+        Ok(match auth.exec.take() {
+            Some(exec) => Self::Plugin(exec.into()),
+            None => Self::Fixed(None),
+        })
+    }
+
+    /// Fetches the credentials. It may block until the time of the run is over.
+    fn fetch(&self, time: RunTime) -> Result<Credential, CredentialError> {
+        let fixed = |token: Option<String>| Credential {
+            token,
+            certificate: None,
+            renewal: None,
+        };
+
+        match self {
+            Self::Fixed(token) => Ok(fixed(token.clone())),
+            Self::TokenFile(file) => Ok(Credential {
+                renewal: Some(Instant::now() + TOKEN_FILE_LIFE),
+                ..fixed(Some(read_token(file)?))
+            }),
+            Self::Plugin(exec) => {
+                let printed = exec_plugin::run(exec, time)?;
+                let token = printed
+                    .token
+                    .map(|token| sendable(&token, "the token of the credential plugin"))
+                    .transpose()?;
+                Ok(Credential {
+                    token,
+                    certificate: printed.certificate,
+                    renewal: printed.expires.map(renewal),
+                })
+            }
+        }
+    }
+}
+
+/// A text of the user's entry that the kubeconfig holds as a secret.
+fn secret(auth: &AuthInfo, field: &str) -> Option<String> {
+    let entry = serde_json::to_value(auth).ok()?;
+    Some(entry.get(field)?.as_str()?.to_owned())
+}
+
+/// Checks the values that become headers by which the user acts as another one.
+fn check_identity(auth: &AuthInfo, user: &str) -> Result<(), CredentialError> {
+    let named = [
+        ("as", auth.impersonate.as_ref()),
+        ("as-uid", auth.impersonate_uid.as_ref()),
+    ];
+    let named = named
+        .into_iter()
+        .filter_map(|(field, value)| Some((field, value?)));
+    let groups = auth.impersonate_groups.iter().flatten();
+    let extra = auth.impersonate_user_extra.iter().flatten();
+    let extra = extra.flat_map(|(key, values)| std::iter::once(key).chain(values));
+
+    named
+        .chain(groups.map(|group| ("as-groups", group)))
+        .chain(extra.map(|value| ("as-user-extra", value)))
+        .try_for_each(|(field, value)| check(value, &format!("`{field}` of {user}")))
+}
+
+/// Returns a token without the white space around it.
+///
+/// # Errors
+/// It is empty, or has a control character inside.
+fn sendable(token: &str, what: &str) -> Result<String, CredentialError> {
+    let token = token.trim();
+    if token.is_empty() {
+        return Err(CredentialError::refused(format!("{what} is empty")));
+    }
+
+    check(token, what)?;
+    Ok(token.to_owned())
+}
+
+/// Checks that a text has no control character, which no header may hold.
+fn check(text: &str, what: &str) -> Result<(), CredentialError> {
+    let Some((at, control)) = text.char_indices().find(|(_, c)| c.is_control()) else {
+        return Ok(());
+    };
+
+    Err(CredentialError::refused(format!(
+        "{} has the control character U+{:04X} inside, at byte {}: write the value alone, in one \
+         line",
+        plain(what),
+        u32::from(control),
+        at + 1
+    )))
+}
+
+/// Reads a token from its file, without the white space around it, as client-go does.
+fn read_token(file: &Path) -> Result<String, CredentialError> {
+    let name = plain(&file.display().to_string());
+    let unreadable = |why: &str| {
+        CredentialError::refused(format!("the token file {name} cannot be read: {why}"))
+    };
+
+    let mut text = String::new();
+    let opened = std::fs::File::open(file).map_err(|e| unreadable(&e.to_string()))?;
+    opened
+        .take(MAX_TOKEN_FILE + 1)
+        .read_to_string(&mut text)
+        .map_err(|e| unreadable(&e.to_string()))?;
+
+    if text.len() as u64 > MAX_TOKEN_FILE {
+        return Err(unreadable("it is longer than 1 MiB"));
+    }
+    sendable(&text, &format!("the token in {name}"))
+}
+
+/// When a credential that expires at a time has to be fetched again.
+fn renewal(expires: Timestamp) -> Instant {
+    let left = expires.duration_since(Timestamp::now());
+    let left = Duration::try_from(left).unwrap_or_default();
+    // A credential that expires at once is not fetched again for each request of a page.
+    let left = left.saturating_sub(RENEWAL).max(Duration::from_secs(1));
+    let far = Duration::from_secs(365 * 86_400);
+    Instant::now() + left.min(far)
+}
+
+/// A credential, as it was fetched.
+struct Credential {
+    token: Option<String>,
+    certificate: Option<ClientCertificate>,
+    /// When it is fetched again; never if `None`.
+    renewal: Option<Instant>,
+}
+
+/// The client of a server, with the credential that it sends.
+#[derive(Clone)]
+pub struct Access {
+    /// The client.
+    pub client: Client,
+    /// The value of the header `Authorization`; the client itself has another credential if `None`.
+    pub authorization: Option<HeaderValue>,
+    /// The token.
+    token: Option<Arc<str>>,
+    renewal: Option<Instant>,
+    /// The number of times that the credential was fetched.
+    fetched: u64,
+}
+
+impl Access {
+    /// Removes the token from the bytes of an answer. A server that repeats the request in a message
+    /// would show it.
+    pub fn hide_token(&self, bytes: Vec<u8>) -> Vec<u8> {
+        let token = self
+            .token
+            .as_deref()
+            .filter(|token| token.len() >= MIN_HIDDEN);
+        let Some(token) = token.map(str::as_bytes) else {
+            return bytes;
+        };
+
+        let mut rest = bytes.as_slice();
+        let mut hidden = Vec::new();
+        while let Some(at) = memchr::memmem::find(rest, token) {
+            hidden.extend_from_slice(&rest[..at]);
+            hidden.extend_from_slice(b"(token)");
+            rest = &rest[at + token.len()..];
+        }
+
+        if hidden.is_empty() && rest.len() == bytes.len() {
+            return bytes;
+        }
+        hidden.extend_from_slice(rest);
+        hidden
+    }
+}
+
+/// The way to a server, with credentials that are fetched again when they expire.
+pub struct Connection {
+    config: Config,
+    source: CredentialSource,
+    time: RunTime,
+    access: Mutex<Access>,
+}
+
+impl Connection {
+    /// Fetches the credentials, and prepares the client.
+    ///
+    /// # Errors
+    /// There is no credential, or the client cannot use it.
+    pub async fn open(
+        config: Config,
+        source: CredentialSource,
+        time: RunTime,
+    ) -> Result<Self, CredentialError> {
+        let access = fetch(&config, &source, time, 1).await?;
+        Ok(Self {
+            config,
+            source,
+            time,
+            access: Mutex::new(access),
+        })
+    }
+
+    /// The client with a credential that has not expired.
+    ///
+    /// # Errors
+    /// The credential has expired, and cannot be fetched again.
+    pub async fn access(&self) -> Result<Access, CredentialError> {
+        let mut access = self.access.lock().await;
+        let is_current = access.renewal.is_none_or(|at| Instant::now() < at);
+
+        if !is_current {
+            let number = access.fetched + 1;
+            match fetch(&self.config, &self.source, self.time, number).await {
+                Ok(renewed) => *access = renewed,
+                // The file may be gone by design; the token is still the best that there is.
+                Err(_) if matches!(self.source, CredentialSource::TokenFile(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(access.clone())
+    }
+
+    /// Fetches the credential again that a server refused. Returns whether there is a newer one.
+    ///
+    /// # Errors
+    /// It cannot be fetched.
+    pub async fn renew(&self, refused: &Access) -> Result<bool, CredentialError> {
+        if matches!(self.source, CredentialSource::Fixed(_)) {
+            return Ok(false);
+        }
+
+        let mut access = self.access.lock().await;
+        if access.fetched == refused.fetched {
+            let number = access.fetched + 1;
+            *access = fetch(&self.config, &self.source, self.time, number).await?;
+        }
+        Ok(true)
+    }
+}
+
+/// Fetches the credential, and makes a client that uses it. Files and plugins may block: they have a
+/// thread of their own, which the end of the run does not wait for.
+async fn fetch(
+    config: &Config,
+    source: &CredentialSource,
+    time: RunTime,
+    number: u64,
+) -> Result<Access, CredentialError> {
+    let source = source.clone();
+    let fetching = tokio::task::spawn_blocking(move || source.fetch(time));
+    // A plugin that does not end in time is ended, and says so.
+    let patience = time.left() + Duration::from_secs(1);
+    let credential = match tokio::time::timeout(patience, fetching).await {
+        Ok(Ok(fetched)) => fetched?,
+        Ok(Err(broken)) => return Err(CredentialError::refused(broken.to_string())),
+        Err(_) => return Err(CredentialError::late(time.over())),
+    };
+
+    let mut config = config.clone();
+    if let Some(ClientCertificate { certificate, key }) = credential.certificate {
+        config.auth_info.client_certificate_data = base64(certificate);
+        config.auth_info.client_key_data = base64(key).map(Into::into);
+    }
+    let client = Client::try_from(config).map_err(|e| CredentialError::refused(causes(&e)))?;
+
+    let authorization = credential.token.as_ref().map(|token| {
+        let mut value =
+            HeaderValue::from_bytes(format!("Bearer {token}").as_bytes()).map_err(|_| {
+                CredentialError::refused("the token is no value of a header".to_owned())
+            })?;
+        value.set_sensitive(true);
+        Ok(value)
+    });
+
+    Ok(Access {
+        client,
+        authorization: authorization.transpose()?,
+        token: credential.token.map(Into::into),
+        renewal: credential.renewal,
+        fetched: number,
+    })
+}
+
+/// A text as a kubeconfig holds it in its `data` fields.
+fn base64(text: String) -> Option<String> {
+    let value = serde_json::to_value(ByteString(text.into_bytes())).ok()?;
+    value.as_str().map(str::to_owned)
+}
