@@ -98,7 +98,11 @@ pub fn resolve(
     };
     let remember = || {
         let foreign = lock.foreign(&cluster_names(&shared.specs));
-        (lock.prior(&context.removable, &foreign), foreign)
+        let mut prior = lock.prior(&context.removable, &foreign);
+        if let Some(inputs) = &context.inputs {
+            prior.compare_with(inputs);
+        }
+        (prior, foreign)
     };
     let (loaded, (prior, foreign)) = rayon::join(load, remember);
     findings.extend(loaded.faults);

@@ -85,6 +85,9 @@ pub struct Context {
     pub keep_merged: bool,
     /// Tenants that may be removed: without their file they no longer exist.
     pub removable: Vec<String>,
+    /// The digest of each tenant's document at the revision that the run is compared with; `None` if
+    /// the records say what changed.
+    pub inputs: Option<BTreeMap<String, String>>,
 }
 
 /// The fleet's tenants.

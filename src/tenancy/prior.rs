@@ -1,7 +1,7 @@
 //! The records of earlier runs in the tree: which tenant has a thing, and which namespace reached
 //! which.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 /// The kind of a claimed thing, in the order of the names. Findings have the same order.
@@ -109,6 +109,8 @@ pub struct Prior<'a> {
     tenants: HashMap<&'a str, &'a str>,
     /// Each tenant and the digest of the document that it was rendered from.
     inputs: HashMap<&'a str, &'a str>,
+    /// The tenants that were removed, or may be.
+    removed: HashSet<&'a str>,
     /// A tenant's namespaces on a cluster, by the tenant and the cluster.
     namespaces: HashMap<Pair<'a>, Vec<&'a str>>,
     /// The tenants' namespaces that reached a namespace, by its cluster and its name.
@@ -184,8 +186,28 @@ impl<'a> Prior<'a> {
         self.inputs.insert(tenant, digest);
     }
 
-    /// Whether a tenant's document is another one than that it was rendered from. `digest` is that
-    /// of the document now. A tenant that was never rendered has changed.
+    /// Compares documents with those of a revision, and no longer with those of the records. `inputs`
+    /// has the digest of each tenant's document there.
+    pub fn compare_with(&mut self, inputs: &'a BTreeMap<String, String>) {
+        let inputs = inputs.iter();
+        self.inputs = inputs
+            .map(|(tenant, digest)| (tenant.as_str(), digest.as_str()))
+            .collect();
+    }
+
+    /// Notes that a tenant was removed, or may be.
+    pub fn add_removed(&mut self, tenant: &'a str) {
+        self.removed.insert(tenant);
+    }
+
+    /// Whether a tenant was removed, or may be.
+    pub fn is_removed(&self, tenant: &str) -> bool {
+        self.removed.contains(tenant)
+    }
+
+    /// Whether a tenant's document is another one than that it was rendered from, or than that of the
+    /// revision that the run is compared with. `digest` is that of the document now. A tenant that was
+    /// never rendered has changed.
     pub fn has_changed(&self, tenant: &str, digest: &str) -> bool {
         self.inputs.get(tenant) != Some(&digest)
     }

@@ -299,8 +299,13 @@ impl Lock {
 
     /// What the tenants' stage wants to know of it; nothing of tenants that may go, nor of files
     /// whose records do not count.
-    pub fn prior(&self, removable: &[String], foreign: &BTreeSet<String>) -> Prior<'_> {
+    pub fn prior<'a>(&'a self, removable: &'a [String], foreign: &BTreeSet<String>) -> Prior<'a> {
         let mut prior = Prior::default();
+        let removed = self.tombstones.values().map(Tombstone::tenant);
+        for tenant in removed.chain(removable.iter().map(String::as_str)) {
+            prior.add_removed(tenant);
+        }
+
         for entry in self
             .files
             .values()

@@ -414,6 +414,129 @@ fn an_edge_that_one_side_closes_is_closed_and_holds_neither() {
     }
 }
 
+/// What a provider may take away, and the edge of a consumer that it ends.
+#[test]
+fn no_provider_holds_its_consumer_by_what_it_takes_away() {
+    let consumer = |peer: &str| tenant("a", &format!("  network: {{egress: [{peer}]}}\n"));
+    let provider = |more: &str| {
+        tenant(
+            "b",
+            &format!("  network: {{ingress: [{{tenant: a}}]}}\n{more}"),
+        )
+    };
+    let two = |text: String| text.replace("[{name: b}]", "[{name: b}, {name: b-db}]");
+    let fleet = format!("{FLEET}    - name: more\n");
+    let on = |text: String, cluster: &str| format!("{text}  clusters: [{cluster}]\n");
+
+    let cases = [
+        (
+            "the namespace",
+            "{tenant: b, namespace: b-db}",
+            Some(on(provider(""), "prod")),
+        ),
+        (
+            "the cluster",
+            "{tenant: b}",
+            Some(on(two(provider("")), "more")),
+        ),
+        (
+            "the ingress",
+            "{tenant: b}",
+            Some(on(two(tenant("b", "")), "prod")),
+        ),
+        ("itself", "{tenant: b}", None),
+    ];
+    for (what, peer, after) in cases {
+        let sandbox = Sandbox::with(&[
+            ("tenants/fleet.yaml", &fleet),
+            ("tenants/a.yaml", &on(consumer(peer), "prod")),
+            ("tenants/b.yaml", &on(two(provider("")), "prod")),
+        ]);
+        sandbox.run(&["render"]).code(0);
+        let a = "rendered/prod/tenants/a/a.yaml";
+        assert!(sandbox.read(a).contains("b-db"), "{what}");
+
+        match after {
+            Some(text) => sandbox.write("tenants/b.yaml", text),
+            None => fs::remove_file(sandbox.path().join("tenants/b.yaml")).expect("removed"),
+        }
+        // The consumer changes something else in the same change.
+        sandbox.write(
+            "tenants/a.yaml",
+            on(consumer(peer), "prod") + "  quota: {pods: \"3\"}\n",
+        );
+        let ran = sandbox.run(&["render", "--allow-removal", "b"]).code(1);
+        assert!(!ran.err.contains("held"), "{what}: {}", ran.err);
+        assert!(ran.err.contains("tenants/a.yaml:"), "{what}: {}", ran.err);
+        let text = sandbox.read(a);
+        assert!(!text.contains("b-db"), "{what}: {text}");
+        assert!(text.contains("pods: \"3\""), "{what}: {text}");
+        assert_eq!(
+            sandbox.has("rendered/prod/tenants/b"),
+            what.contains("namespace") || what.contains("ingress"),
+            "{what}"
+        );
+
+        // Nor later.
+        sandbox.write(
+            "tenants/a.yaml",
+            on(consumer(peer), "prod") + "  quota: {pods: \"4\"}\n",
+        );
+        let ran = sandbox.run(&["render"]).code(1);
+        assert!(!ran.err.contains("held"), "{what}: {}", ran.err);
+    }
+
+    // A name that the consumer mistypes is its own fault.
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/a.yaml", &consumer("{tenant: b}")),
+        ("tenants/b.yaml", &provider("")),
+    ]);
+    sandbox.run(&["render"]).code(0);
+    sandbox.write("tenants/a.yaml", consumer("{tenant: bb}"));
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(ran.err.contains("held: a"), "{}", ran.err);
+}
+
+/// What changed is told by the revision that is named, and both files have an annotation.
+#[test]
+fn a_closed_edge_is_reported_at_the_file_that_changed_since_the_revision() {
+    let a = tenant("a", "  network: {egress: [{tenant: b}]}\n");
+    let b = tenant("b", "  network: {ingress: [{tenant: a}]}\n");
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/a.yaml", &a),
+        ("tenants/b.yaml", &b),
+    ]);
+    // The tree lies elsewhere: no records say what changed.
+    for args in [&["init", "-q"][..], &["add", "-A"], &["commit", "-qm", "x"]] {
+        sandbox.git(args).code(0);
+    }
+    for (changed, other, text) in [("b", "a", tenant("b", "")), ("a", "b", tenant("a", ""))] {
+        let path = format!("tenants/{changed}.yaml");
+        let before = sandbox.read(&path);
+        sandbox.write(&path, text);
+        let ran = sandbox
+            .run(&["check", "--since", "HEAD", "--format", "github"])
+            .code(1);
+        let lines: Vec<&str> = ran
+            .out
+            .lines()
+            .filter(|line| line.contains("one-sided-edge"))
+            .collect();
+        let at = |start: &str, name: &str| {
+            let start = format!("::{start} file=tenants/{name}.yaml,line=");
+            lines.iter().any(|line| line.starts_with(&start))
+        };
+        assert!(
+            lines.len() == 2 && at("error", changed) && at("notice", other),
+            "{}",
+            ran.out
+        );
+        sandbox.write(&path, before);
+    }
+}
+
 /// A tenant may stand in the file of the fleet, which is read apart.
 #[test]
 fn a_stray_document_does_not_stop_a_tenant_in_the_file_of_the_fleet() {

@@ -14,17 +14,27 @@ use tenantry::report::baseline::{Baseline, Clusters, Fingerprint};
 use tenantry::report::junit::{Case, CaseOutcome, Suite, junit};
 use tenantry::report::{count, plain, plural};
 use tenantry::source::SourceMap;
+use tenantry::tenancy::Context;
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, CliError> {
     let shown = output::chosen(&args.only, &args.skip, "area of rules")?;
     let workspace = Workspace::find(cli, None)?;
     let store = store(args, &workspace)?;
-    let mut session = Session::read(cli, workspace, store.as_ref())?;
-    let compiled = session.compile::<ObjectId>(Selection::default());
+    let past = match &args.since {
+        Some(revision) => Some(at_revision(cli, revision)?),
+        None => None,
+    };
+    let mut known = known::read_baseline(args.baseline.as_deref())?;
+    let mut context = Context::default();
+    if let Some(past) = past {
+        known.extend(past.known);
+        context.inputs = Some(past.inputs);
+    }
 
+    let mut session = Session::read_with(cli, workspace, store.as_ref(), context)?;
+    let compiled = session.compile::<ObjectId>(Selection::default());
     let mut findings = compiled.findings.clone();
-    let known = known(cli, args)?;
     let before = findings.len();
     findings.retain(|finding| !known.has(&Fingerprint::of(&session.sources, finding)));
     let hidden = before - findings.len();
@@ -123,21 +133,28 @@ fn store(args: &CheckArgs, workspace: &Workspace) -> Result<Box<dyn Store>, CliE
     Ok(Box::new(DiskStore::new(&workspace.root)?))
 }
 
-/// The findings that the file of `--baseline` or the revision of `--since` has already.
-fn known(cli: &Cli, args: &CheckArgs) -> Result<Baseline, CliError> {
-    let mut known = known::read_baseline(args.baseline.as_deref())?;
-    if let Some(revision) = &args.since {
-        known.extend(at_revision(cli, revision)?);
-    }
-    Ok(known)
+/// What a revision has.
+struct Past {
+    /// Its findings.
+    known: Baseline,
+    /// The digest of each tenant's document, of tenants without an error.
+    inputs: BTreeMap<String, String>,
 }
 
 #[cfg(feature = "git")]
-fn at_revision(cli: &Cli, revision: &str) -> Result<Baseline, CliError> {
-    use crate::cli::git::Revision;
+fn at_revision(cli: &Cli, revision: &str) -> Result<Past, CliError> {
+    use crate::cli::git::{Revision, past_tree};
     let workspace = Workspace::find(cli, None)?;
     let store = Revision::open(&workspace.root, revision)?;
-    let mut session = Session::read(cli, workspace, &store)?;
+    // The tree may lie in another repository, which does not have the revision.
+    let mut session = match past_tree(&workspace, revision) {
+        Ok(past) => Session::read_over(cli, workspace, &store, Context::default(), past.written)?,
+        Err(_) => Session::read_with(cli, workspace, &store, Context::default())?,
+    };
+    let tenants = session.resolved.tenancy.tenants.iter();
+    let inputs = tenants
+        .map(|tenant| (tenant.name.value.clone(), tenant.input.clone()))
+        .collect();
     let compiled = session.compile::<ObjectId>(Selection::default());
 
     let mut known = Baseline::default();
@@ -145,11 +162,11 @@ fn at_revision(cli: &Cli, revision: &str) -> Result<Baseline, CliError> {
         let fingerprint = Fingerprint::of(&session.sources, finding);
         known.add(fingerprint, Clusters::new());
     }
-    Ok(known)
+    Ok(Past { known, inputs })
 }
 
 #[cfg(not(feature = "git"))]
-fn at_revision(_: &Cli, _: &str) -> Result<Baseline, CliError> {
+fn at_revision(_: &Cli, _: &str) -> Result<Past, CliError> {
     Err(CliError::Usage(
         "--since: built without the feature `git`".into(),
     ))

@@ -19,6 +19,12 @@ use std::collections::{BTreeSet, HashMap};
 
 rule! {
     /// A peer that is nowhere declared: a tenant, one of its namespaces, or a platform endpoint.
+    ///
+    /// ## Why it matters
+    /// The edge opens nothing. If the other tenant was removed, or does not have the namespace, the
+    /// tenant is rendered without the edge. If the name was never right, the tenant is held.
+    /// ## Fix
+    /// Remove the peer, or take the name that is suggested.
     pub static UNKNOWN_PEER = "network/unknown-peer", Error;
 }
 rule! {
@@ -247,16 +253,45 @@ impl<'a> PolicyBuilder<'_, 'a> {
         });
         let message = format!("there is no tenant `{}`", name.value);
 
-        self.report(Diagnostic::new(&UNKNOWN_PEER, name.span, message).fix(fix));
+        let finding = Diagnostic::new(&UNKNOWN_PEER, name.span, message).fix(fix);
+        let own = &self.tenant.name.value;
+        let prior = self.known.prior;
+        // The tenant did not write anything wrong: the other one went.
+        let is_gone = prior.is_removed(name) || !prior.has_changed(own, &self.tenant.input);
+        match is_gone {
+            true => self
+                .findings
+                .push(finding.scope(Scope::TenantInPart(own.clone()))),
+            false => self.report(finding),
+        }
     }
 
-    /// Reports a namespace that its tenant does not have.
-    pub fn report_unknown_namespace(&mut self, wanted: &Spanned<Name>, on: &OnCluster, who: &str) {
+    /// Reports a namespace that the other tenant of an edge does not have. The tenant is rendered
+    /// without the edge, as if the other one did not want it.
+    pub fn report_missing_namespace(
+        &mut self,
+        wanted: &Spanned<Name>,
+        on: &OnCluster,
+        other: &Tenant,
+    ) {
+        if !self.memo.reported.insert(wanted.span) {
+            return;
+        }
+        let hint = one_of_these(wanted, on.namespaces.iter().map(|own| own.id.as_str()));
+        let message = format!("`{}` has no namespace `{}`", other.name.value, wanted.value);
+        let finding = Diagnostic::new(&UNKNOWN_PEER, wanted.span, message.clone())
+            .related(other.name.span, format!("the tenant {}", other.name.value))
+            .fix(hint);
+        self.report_dropped(finding, other, message);
+    }
+
+    /// Reports a namespace that the tenant names as its own and does not have.
+    pub fn report_unknown_namespace(&mut self, wanted: &Spanned<Name>, on: &OnCluster) {
         if !self.memo.reported.insert(wanted.span) {
             return;
         }
         let hint = one_of_these(wanted, on.namespaces.iter().map(|other| other.id.as_str()));
-        let message = format!("{who} has no namespace `{}`", wanted.value);
+        let message = format!("the tenant has no namespace `{}`", wanted.value);
 
         self.report(Diagnostic::new(&UNKNOWN_PEER, wanted.span, message).fix(hint));
     }

@@ -34,7 +34,7 @@ pub(super) fn reached_namespaces<'a>(
     peer: &'a Spanned<PeerSpec>,
 ) -> Vec<String> {
     let reached = match builder.peer_tenant(name, peer, &EGRESS) {
-        Some(provider) => admitting_namespaces(builder, provider, name, peer),
+        Some(provider) => admitting_namespaces(builder, provider, peer),
         None => builder.previously_reached(name),
     };
     builder.reaches.extend(reached.iter().cloned());
@@ -46,7 +46,6 @@ pub(super) fn reached_namespaces<'a>(
 fn admitting_namespaces<'a>(
     builder: &mut PolicyBuilder<'_, 'a>,
     provider: &'a Tenant,
-    name: &Spanned<Name>,
     peer: &'a Spanned<PeerSpec>,
 ) -> Vec<String> {
     let Some(on) = provider.on(builder.index.at) else {
@@ -55,7 +54,7 @@ fn admitting_namespaces<'a>(
     if let Some(wanted) = &peer.namespace
         && !has_namespace(on, wanted)
     {
-        builder.report_unknown_namespace(wanted, on, &format!("`{}`", name.value));
+        builder.report_missing_namespace(wanted, on, provider);
         return Vec::new();
     }
 

@@ -106,7 +106,7 @@ fn offer_rule(builder: &mut PolicyBuilder<'_, '_>, offer: &Spanned<Provision>) -
     if let Some(wanted) = &offer.namespace
         && !on.namespaces.iter().any(|own| own.id == wanted.as_str())
     {
-        builder.report_unknown_namespace(wanted, on, "the tenant");
+        builder.report_unknown_namespace(wanted, on);
     }
     if !is_offered_in(offer, builder.namespace) {
         return None;
