@@ -498,3 +498,122 @@ fn a_first_render_says_that_it_is_compared_with_nothing() {
     let ran = sandbox.run(&GATE).code(0);
     assert!(ran.out.contains("note[tree/first-render]"), "{}", ran.all());
 }
+
+/// The text of the code block of a page that follows a line.
+fn block<'t>(page: &'t str, after: &str) -> &'t str {
+    let rest = page
+        .split_once(after)
+        .unwrap_or_else(|| panic!("{after}"))
+        .1;
+    let rest = rest.split_once("```").expect("a block").1;
+    let rest = rest.split_once('\n').expect("a line").1;
+    rest.split_once("```").expect("an end").0
+}
+
+/// What a change can do to one file.
+fn changes_of(path: &str, text: &str) -> Vec<(String, Option<String>)> {
+    let more = match path.ends_with(".yaml") {
+        // Documents of others in a tenant's file are applied by nobody.
+        true if text.contains("kind: Tenant") => {
+            text.replace("spec:", "spec:\n  quota: {pods: \"7\"}")
+        }
+        true => format!("{text}{EVIL}"),
+        false => format!("{text}*\n"),
+    };
+    let mut all = vec![
+        ("removed".to_owned(), None),
+        ("changed".to_owned(), Some(more)),
+    ];
+    let swapped = text
+        .replace("name: a}", "name: swap}")
+        .replace("name: b}", "name: a}");
+    let swapped = swapped.replace("name: swap}", "name: b}");
+    if swapped != text {
+        all.push(("swapped".to_owned(), Some(swapped)));
+    }
+    all
+}
+
+/// The runs of docs/ci.md, and the files that its CODEOWNERS protects: each change of a file is refused
+/// by a run, or is in a protected file.
+#[test]
+fn the_recipe_of_the_documentation_refuses_each_change() {
+    let page = fs::read_to_string(crate::support::root().join("docs/ci.md")).expect("a page");
+    let runs: Vec<Vec<String>> = block(&page, "## The runs of a pull request")
+        .lines()
+        .map(|line| {
+            let line = line.replace("\"$TARGET\"", "HEAD");
+            line.split(' ').skip(1).map(str::to_owned).collect()
+        })
+        .collect();
+    assert_eq!(runs.len(), 3, "{runs:?}");
+    let owned = block(&page, "### What the platform's team approves");
+    let owned: Vec<&str> = owned
+        .lines()
+        .filter_map(|line| line.strip_prefix('/')?.split(' ').next())
+        .collect();
+    let is_owned = |path: &str| {
+        let mut owned = owned.iter();
+        owned.any(|own| path == *own || own.ends_with('/') && path.starts_with(own))
+    };
+    let refused = |sandbox: &Sandbox| {
+        runs.iter().any(|run| {
+            let args: Vec<&str> = run.iter().map(String::as_str).collect();
+            sandbox.run(&args).code == 1
+        })
+    };
+
+    let sandbox = repository();
+    sandbox.write(".github/CODEOWNERS", "");
+    sandbox.write(
+        "tenants/profiles/p.yaml",
+        "apiVersion: tenantry.dev/v1alpha1\nkind: Profile\nmetadata: {name: p}\nspec: {}\n",
+    );
+    sandbox.run(&["render"]).code(0);
+    commit(&sandbox);
+    assert!(!refused(&sandbox), "the repository is sound");
+    let mut tried = BTreeMap::new();
+
+    for (path, bytes) in sandbox.files() {
+        let text = String::from_utf8(bytes).expect("UTF-8");
+        for (what, changed) in changes_of(&path, &text) {
+            match changed {
+                Some(changed) => sandbox.write(&path, changed),
+                None => remove(&sandbox, &path),
+            }
+            let found = refused(&sandbox);
+            assert!(found || is_owned(&path), "{what}: {path}");
+            *tried.entry((what, found)).or_insert(0) += 1;
+            restore(&sandbox);
+        }
+    }
+
+    let places = [
+        ".sourceignore",
+        "clusters/.sourceignore",
+        "clusters/prod/more.yaml",
+        "rendered/.sourceignore",
+        "rendered/kustomization.yaml",
+        "rendered/prod/kustomization.yaml",
+        "rendered/prod/.sourceignore",
+        "rendered/prod/tenants/b/more.yaml",
+        "rendered/more/entry/more.yaml",
+        "tenants/waivers/w.yaml",
+        "templates/namespace/x.yaml",
+    ];
+    for path in places {
+        let text = if path.ends_with("ignore") {
+            "*.yaml\n"
+        } else {
+            EVIL
+        };
+        sandbox.write(path, text);
+        let found = refused(&sandbox);
+        assert!(found || is_owned(path), "added: {path}");
+        *tried.entry(("added".to_owned(), found)).or_insert(0) += 1;
+        restore(&sandbox);
+    }
+    assert!(tried[&("removed".to_owned(), true)] > 12, "{tried:?}");
+    assert!(tried[&("changed".to_owned(), true)] > 12, "{tried:?}");
+    assert!(tried[&("added".to_owned(), true)] > 6, "{tried:?}");
+}
