@@ -4,6 +4,7 @@
 use crate::bundle::{ClusterBundle, ObjectSet, RenderedObject};
 use crate::delivery::{ClusterEngine, Engine, SourceName, conventions, is_engine_group, user_of};
 use crate::kube::ObjectId;
+use crate::kube::names::OWNER_LABEL;
 use crate::source::Span;
 use crate::spec::FleetDoc;
 use crate::spec::fleet::ClusterSpec;
@@ -93,6 +94,15 @@ pub struct Desired {
     pub only: Option<BTreeSet<u32>>,
     homes: HashMap<Text, u32>,
     holders: HashMap<Text, u32>,
+}
+
+/// A kind of which an object was rendered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RenderedKind {
+    /// The version in which its objects are written.
+    pub version: Text,
+    /// Whether an object lacks the label of the fleet, as verbatim ones do.
+    pub has_unlabelled: bool,
 }
 
 impl Desired {
@@ -290,18 +300,27 @@ impl Desired {
         self.asks(want.tenant) && (self.only.is_none() || want.tenant.is_some() || listed())
     }
 
-    /// The kinds of what was rendered, and the version in which each is written.
-    pub fn kinds(&self) -> BTreeMap<(Text, Text), Text> {
-        let version = |want: &DesiredObject| {
-            let version = want.value.at(&["apiVersion"]).as_str().unwrap_or_default();
-            Text::from(version.rsplit('/').next().unwrap_or_default())
-        };
-        // In order, those of a kind lie together; where they differ, the last decides.
-        let mut all: Vec<(&ObjectId, &DesiredObject)> = self.objects.iter().rev().collect();
-        all.dedup_by(|(id, _), (before, _)| id.kind == before.kind && id.group == before.group);
-        all.into_iter()
-            .map(|(id, want)| ((id.group.clone(), id.kind.clone()), version(want)))
-            .collect()
+    /// The rendered kinds, by group and kind.
+    pub fn kinds(&self) -> BTreeMap<(Text, Text), RenderedKind> {
+        let mut kinds: BTreeMap<(Text, Text), RenderedKind> = BTreeMap::new();
+
+        // The objects of a kind mostly lie together.
+        let all: Vec<(&ObjectId, &DesiredObject)> = self.objects.iter().collect();
+        for run in all.chunk_by(|(a, _), (b, _)| a.kind == b.kind && a.group == b.group) {
+            let (id, last) = run[run.len() - 1];
+            let version = last.value.at(&["apiVersion"]).as_str().unwrap_or_default();
+            let has_label = |want: &DesiredObject| {
+                let label = want.value.at(&["metadata", "labels", OWNER_LABEL]);
+                !label.is_null()
+            };
+
+            let kind = kinds.entry((id.group.clone(), id.kind.clone()));
+            let kind = kind.or_default();
+            // If versions differ, the last object decides.
+            kind.version = version.rsplit('/').next().unwrap_or_default().into();
+            kind.has_unlabelled |= run.iter().any(|(_, want)| !has_label(want));
+        }
+        kinds
     }
 
     /// The name of a Kustomization in Flux's namespace, where labels say `namespace/name` of it.

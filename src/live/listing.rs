@@ -1,5 +1,6 @@
 //! What a server serves, and what of it is listed: one paginated list a kind.
 
+use super::desired::RenderedKind;
 use crate::delivery::{argo, is_engine_group};
 use crate::kube::kinds::{self, Listed};
 use crate::kube::names::OWNER_LABEL;
@@ -202,12 +203,11 @@ pub fn all_read() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// What is listed on a server, each kind once: what decides, and what is rendered. Secrets never
-/// are, since whoever may list them may read them. `wanted` gives the version in which each
-/// rendered kind is written; `engine` is the namespace of the engine, whose controllers are looked at. The
+/// are, since whoever may list them may read them. `wanted` has the rendered kinds; `engine` is the namespace of the engine, whose controllers are looked at. The
 /// longest lists come first.
 pub fn listings(
     served: &ServedKinds,
-    wanted: &BTreeMap<(Text, Text), Text>,
+    wanted: &BTreeMap<(Text, Text), RenderedKind>,
     engine: &str,
     purpose: Purpose,
 ) -> Vec<Listing> {
@@ -226,15 +226,21 @@ pub fn listings(
             continue;
         }
 
-        let Some(kind) = served.find(&kind.group, &kind.kind, rendered.map(Text::as_str)) else {
+        let Some(kind) = served.find(
+            &kind.group,
+            &kind.kind,
+            rendered.map(|kind| kind.version.as_str()),
+        ) else {
             continue;
         };
+        // A kind that decides nothing is read only where it is the fleet's. Only the whole list has
+        // verbatim objects, which have no label.
+        let has_unlabelled = rendered.is_some_and(|kind| kind.has_unlabelled);
         all.insert(Listing {
             kind: kind.clone(),
             detail: read.filter(|_| rendered.is_none()).unwrap_or(Detail::Whole),
             namespace: None,
-            // What decides nothing is read only where it is ours.
-            label: read.is_none().then_some(OWNER_LABEL),
+            label: (read.is_none() && !has_unlabelled).then_some(OWNER_LABEL),
         });
     }
 

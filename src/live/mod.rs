@@ -26,7 +26,7 @@ mod versions;
 pub mod desired;
 
 pub use compare::{ComparedObjects, LiveReport, compare};
-pub use desired::Desired;
+pub use desired::{Desired, RenderedKind};
 pub use finding::{LiveFinding, LiveState};
 pub use listing::{Detail, Listing, Purpose, ServedKinds, concerns, listings, narrowed};
 pub use observe::Observations;

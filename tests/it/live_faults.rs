@@ -554,3 +554,40 @@ fn junit_tells_a_list_that_failed_from_a_fault_of_a_tenant() {
     );
     assert!(ran.out.ends_with("</testsuites>\n"), "{}", ran.out);
 }
+
+/// A verbatim object has no label of the fleet, so that only a list of the whole kind has it.
+#[test]
+fn kinds_of_verbatim_objects_are_listed_whole() {
+    let server = FakeServer::start(|path, _| {
+        let core = group(
+            "",
+            &[
+                ("configmaps", "ConfigMap", "Namespaced"),
+                ("services", "Service", "Namespaced"),
+            ],
+        );
+        (path == "/api").then(|| Answer::Says(200, "", SERVED.replace("GROUPS", &core)))
+    });
+    let sandbox = small_fleet(&server.url, "{}");
+    let tenant = sandbox.read("tenants/blue.yaml");
+    let spec = tenant.replace("spec: {", "spec: {manifests: [m.yaml], ");
+    sandbox.write("tenants/blue.yaml", spec);
+    sandbox.write(
+        "tenants/m.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: own, namespace: blue}\n",
+    );
+
+    let ran = Ran::of(
+        sandbox
+            .command(&["verify"])
+            .env("KUBECONFIG", sandbox.path().join("kubeconfig"))
+            .output()
+            .expect("the program starts"),
+    );
+    let lists: Vec<String> = server.asked();
+    let lists: Vec<&str> = lists
+        .iter()
+        .filter_map(|path| path.strip_prefix("/api/v1/configmaps"))
+        .collect();
+    assert_eq!(lists, ["?limit=500"], "{}", ran.all());
+}

@@ -25,7 +25,7 @@ use tenantry::graph::{COMPLETE_SNAPSHOT, Cluster, ExtraFacts};
 use tenantry::kube::RBAC;
 use tenantry::live::{
     Desired, ListError, Listing, LiveFinding, LiveReport, LiveState, Observations, Purpose,
-    ServedKinds, access, compare, concerns, inventory, listings, narrowed, policies,
+    RenderedKind, ServedKinds, access, compare, concerns, inventory, listings, narrowed, policies,
 };
 use tenantry::report::baseline::{Baseline, Clusters, Fingerprint};
 use tenantry::report::{live as report, plural};
@@ -37,8 +37,8 @@ use tenantry::value::Text;
 /// The pause between two rounds of `--wait`, in seconds.
 const PAUSE: u64 = 2;
 
-/// The rendered kinds, by group and kind, each with the version of its objects.
-type Kinds = BTreeMap<(Text, Text), Text>;
+/// The rendered kinds, by group and kind.
+type Kinds = BTreeMap<(Text, Text), RenderedKind>;
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Outcome, CliError> {
