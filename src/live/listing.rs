@@ -51,6 +51,10 @@ pub struct ServedKinds {
     pub stale: Vec<String>,
 }
 
+/// The most kinds of a server, each version counted. Clusters with all providers of Crossplane, which
+/// have the most, serve some thousands.
+const MAX_KINDS: usize = 20_000;
+
 impl ServedKinds {
     /// Reads an answer of aggregated discovery (`APIGroupDiscoveryList`) into it.
     ///
@@ -94,6 +98,9 @@ impl ServedKinds {
             }
         }
 
+        if self.kinds.len() > MAX_KINDS || self.stale.len() > MAX_KINDS {
+            return Err(format!("its discovery has more than {MAX_KINDS} kinds"));
+        }
         Ok(())
     }
 
