@@ -25,7 +25,7 @@ pub fn is_plain(text: &str) -> bool {
 const NO_CREDENTIAL: &str = "(not shown)";
 
 /// A text without what gives access by itself: the user and the password of an address, the value
-/// after `Bearer`, a JSON Web Token, a value that SOPS encrypted.
+/// after `Bearer` or `Basic`, a JSON Web Token, a value that SOPS encrypted.
 pub fn without_credentials(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut copied = 0;
@@ -66,6 +66,13 @@ fn credential(text: &str, mut from: usize) -> Option<Range<usize>> {
             start..start + at
         } else if rest.starts_with("Bearer ") {
             from + 7..until(from + 7, &is_end)
+        } else if rest.starts_with("Basic ") {
+            let end = until(from + 6, &is_end);
+            from + 6..if is_base64(&text[from + 6..end]) {
+                end
+            } else {
+                from + 6
+            }
         } else if rest.starts_with("ENC[") {
             from + 4..until(from + 4, &|c| "]\"\\\n".contains(c))
         } else if rest.starts_with("eyJ") {
@@ -83,6 +90,13 @@ fn credential(text: &str, mut from: usize) -> Option<Range<usize>> {
         }
         from = next;
     }
+}
+
+/// Whether a word may be a user and a password in base64, and is no word such as `auth`.
+fn is_base64(word: &str) -> bool {
+    let digits = word.trim_end_matches('=');
+    let is_digit = |b: u8| b.is_ascii_alphanumeric() || b"+/".contains(&b);
+    word.len() >= 8 && word.len().is_multiple_of(4) && digits.bytes().all(is_digit)
 }
 
 /// The characters of a text, each with whether it stands for itself alone. That depends on the
@@ -216,6 +230,10 @@ mod credential_tests {
                 "see https://(not shown)@x.example/a@b ://",
             ),
             ("a Bearer abc, b", "a Bearer (not shown), b"),
+            (
+                "Basic YTpiYw==, Basic auth",
+                "Basic (not shown), Basic auth",
+            ),
             ("ENC[x] ENC[y", "ENC[(not shown)] ENC[(not shown)"),
             ("é eyJh.b.c é eyJ.x", "é (not shown) é eyJ.x"),
             ("https://x.example/a", "https://x.example/a"),

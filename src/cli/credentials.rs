@@ -27,7 +27,7 @@ const TOKEN_FILE_LIFE: Duration = Duration::from_secs(60);
 /// How long before its end a credential is fetched again.
 const RENEWAL: Duration = Duration::from_secs(60);
 
-/// The least bytes of a token that is hidden wherever a server repeats it. A shorter one may be a
+/// The least bytes of a secret that is hidden wherever a server repeats it. A shorter one may be a
 /// word of an object.
 const MIN_HIDDEN: usize = 16;
 
@@ -68,11 +68,37 @@ impl CredentialError {
     }
 }
 
+/// The value of the header `Authorization`.
+#[derive(Clone)]
+pub struct Authorization {
+    /// The value.
+    value: String,
+    /// The parts of it that are secret.
+    secrets: Vec<String>,
+}
+
+impl Authorization {
+    fn bearer(token: String) -> Self {
+        Self {
+            value: format!("Bearer {token}"),
+            secrets: vec![token],
+        }
+    }
+
+    fn basic(username: &str, password: String) -> Self {
+        let encoded = base64(format!("{username}:{password}")).unwrap_or_default();
+        Self {
+            value: format!("Basic {encoded}"),
+            secrets: vec![encoded, password],
+        }
+    }
+}
+
 /// Where the credentials of a user come from.
 #[derive(Clone)]
 pub enum CredentialSource {
-    /// They are the same for the whole run: a token, or others that the client holds.
-    Fixed(Option<String>),
+    /// They are the same for the whole run: a header, or others that the client holds.
+    Fixed(Option<Authorization>),
     /// A file that holds a token.
     TokenFile(PathBuf),
     /// A plugin that prints them.
@@ -100,10 +126,8 @@ impl CredentialSource {
                     plain(&provider.name)
                 ))
             })?;
-            return Ok(Self::Fixed(Some(sendable(
-                token,
-                &format!("the id-token of {user}"),
-            )?)));
+            let token = sendable(token, &format!("the id-token of {user}"))?;
+            return Ok(Self::Fixed(Some(Authorization::bearer(token))));
         }
 
         if auth.username.is_some() && auth.password.is_some() {
@@ -111,15 +135,14 @@ impl CredentialSource {
             let name = auth.username.clone().unwrap_or_default();
             check(&name, &format!("the username of {user}"))?;
             check(&password, &format!("the password of {user}"))?;
-            return Ok(Self::Fixed(None));
+            (auth.username, auth.password) = (None, None);
+            return Ok(Self::Fixed(Some(Authorization::basic(&name, password))));
         }
 
         if let Some(token) = secret(auth, "token") {
             auth.token = None;
-            return Ok(Self::Fixed(Some(sendable(
-                &token,
-                &format!("the token of {user}"),
-            )?)));
+            let token = sendable(&token, &format!("the token of {user}"))?;
+            return Ok(Self::Fixed(Some(Authorization::bearer(token))));
         }
         if let Some(file) = auth.token_file.take() {
             return Ok(Self::TokenFile(file.into()));
@@ -132,17 +155,17 @@ impl CredentialSource {
 
     /// Fetches the credentials. It may block until the time of the run is over.
     fn fetch(&self, time: RunTime) -> Result<Credential, CredentialError> {
-        let fixed = |token: Option<String>| Credential {
-            token,
+        let fixed = |authorization: Option<Authorization>| Credential {
+            authorization,
             certificate: None,
             renewal: None,
         };
 
         match self {
-            Self::Fixed(token) => Ok(fixed(token.clone())),
+            Self::Fixed(authorization) => Ok(fixed(authorization.clone())),
             Self::TokenFile(file) => Ok(Credential {
                 renewal: Some(Instant::now() + TOKEN_FILE_LIFE),
-                ..fixed(Some(read_token(file)?))
+                ..fixed(Some(Authorization::bearer(read_token(file)?)))
             }),
             Self::Plugin(exec) => {
                 let printed = exec_plugin::run(exec, time)?;
@@ -151,7 +174,7 @@ impl CredentialSource {
                     .map(|token| sendable(&token, "the token of the credential plugin"))
                     .transpose()?;
                 Ok(Credential {
-                    token,
+                    authorization: token.map(Authorization::bearer),
                     certificate: printed.certificate,
                     renewal: printed.expires.map(renewal),
                 })
@@ -246,7 +269,7 @@ fn renewal(expires: Timestamp) -> Instant {
 
 /// A credential, as it was fetched.
 struct Credential {
-    token: Option<String>,
+    authorization: Option<Authorization>,
     certificate: Option<ClientCertificate>,
     /// When it is fetched again; never if `None`.
     renewal: Option<Instant>,
@@ -259,39 +282,41 @@ pub struct Access {
     pub client: Client,
     /// The value of the header `Authorization`; the client itself has another credential if `None`.
     pub authorization: Option<HeaderValue>,
-    /// The token.
-    token: Option<Arc<str>>,
+    /// The secrets in that header.
+    secrets: Arc<[String]>,
     renewal: Option<Instant>,
     /// The number of times that the credential was fetched.
     fetched: u64,
 }
 
 impl Access {
-    /// Removes the token from the bytes of an answer. A server that repeats the request in a message
-    /// would show it.
-    pub fn hide_token(&self, bytes: Vec<u8>) -> Vec<u8> {
-        let token = self
-            .token
-            .as_deref()
-            .filter(|token| token.len() >= MIN_HIDDEN);
-        let Some(token) = token.map(str::as_bytes) else {
-            return bytes;
-        };
-
-        let mut rest = bytes.as_slice();
-        let mut hidden = Vec::new();
-        while let Some(at) = memchr::memmem::find(rest, token) {
-            hidden.extend_from_slice(&rest[..at]);
-            hidden.extend_from_slice(b"(token)");
-            rest = &rest[at + token.len()..];
-        }
-
-        if hidden.is_empty() && rest.len() == bytes.len() {
-            return bytes;
-        }
-        hidden.extend_from_slice(rest);
-        hidden
+    /// Removes the credential from the bytes of an answer. A server that repeats the request in a
+    /// message would show it.
+    pub fn hide_credential(&self, bytes: Vec<u8>) -> Vec<u8> {
+        let secrets = self
+            .secrets
+            .iter()
+            .filter(|secret| secret.len() >= MIN_HIDDEN);
+        secrets.fold(bytes, |bytes, secret| without(bytes, secret.as_bytes()))
     }
+}
+
+/// Replaces each occurrence of a secret.
+fn without(bytes: Vec<u8>, secret: &[u8]) -> Vec<u8> {
+    let mut found = memchr::memmem::find_iter(&bytes, secret).peekable();
+    if found.peek().is_none() {
+        drop(found);
+        return bytes;
+    }
+
+    let (mut hidden, mut from) = (Vec::new(), 0);
+    for at in found {
+        hidden.extend_from_slice(&bytes[from..at]);
+        hidden.extend_from_slice(b"(credential)");
+        from = at + secret.len();
+    }
+    hidden.extend_from_slice(&bytes[from..]);
+    hidden
 }
 
 /// The way to a server, with credentials that are fetched again when they expire.
@@ -384,11 +409,14 @@ async fn fetch(
     }
     let client = Client::try_from(config).map_err(|e| CredentialError::refused(causes(&e)))?;
 
-    let authorization = credential.token.as_ref().map(|token| {
-        let mut value =
-            HeaderValue::from_bytes(format!("Bearer {token}").as_bytes()).map_err(|_| {
-                CredentialError::refused("the token is no value of a header".to_owned())
-            })?;
+    let (value, secrets) = match credential.authorization {
+        Some(Authorization { value, secrets }) => (Some(value), secrets),
+        None => (None, Vec::new()),
+    };
+    let authorization = value.map(|value| {
+        let mut value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| {
+            CredentialError::refused("the credential is no value of a header".to_owned())
+        })?;
         value.set_sensitive(true);
         Ok(value)
     });
@@ -396,7 +424,7 @@ async fn fetch(
     Ok(Access {
         client,
         authorization: authorization.transpose()?,
-        token: credential.token.map(Into::into),
+        secrets: secrets.into(),
         renewal: credential.renewal,
         fetched: number,
     })

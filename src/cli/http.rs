@@ -284,7 +284,7 @@ impl HttpClient {
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .map(Duration::from_secs);
 
-        let bytes = access.hide_token(read_body(answer.into_body(), request.limit).await?);
+        let bytes = access.hide_credential(read_body(answer.into_body(), request.limit).await?);
         if status.is_success() {
             let checked = request.limit.check(&bytes);
             checked.map_err(|text| RequestError::new(Failure::TooLarge, text))?;
@@ -327,7 +327,7 @@ fn status_text(status: StatusCode, body: &[u8]) -> String {
     }
 
     let answer: Status = serde_json::from_slice(body).unwrap_or_default();
-    let mut message = without_credentials(&plain(&answer.message));
+    let mut message = plain(&answer.message);
     if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE) {
         message.truncate(end);
         message.push('…');
@@ -340,56 +340,17 @@ fn status_text(status: StatusCode, body: &[u8]) -> String {
     }
 }
 
-/// Hides the word after each word by which a header names a credential.
-fn without_credentials(text: &str) -> String {
-    /// Words that follow in messages of Kubernetes, such as "invalid bearer token".
-    const HARMLESS: [&str; 3] = ["auth", "authentication", "token"];
-
-    let mut words: Vec<&str> = Vec::new();
-    let mut hides_next = false;
-
-    for word in text.split(' ') {
-        let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-        let is = |names: &[&str]| names.iter().any(|name| bare.eq_ignore_ascii_case(name));
-
-        if word.is_empty() {
-            words.push(word);
-        } else if hides_next && !is(&HARMLESS) {
-            words.push("(credential)");
-            hides_next = false;
-        } else {
-            words.push(word);
-            hides_next = is(&["bearer", "basic"]);
-        }
-    }
-    words.join(" ")
-}
-
 /// Joins the messages of an error and of its causes, each once. No credential is in the result.
 pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let chain = || std::iter::successors(Some(error), |e| e.source());
 
     let mut all: Vec<String> = Vec::new();
     for cause in chain() {
-        let text = without_password(&plain(&cause.to_string()));
+        let text = plain(&cause.to_string());
         if !all.iter().any(|before| before.contains(&text)) {
             all.push(text);
         }
     }
 
     all.join(": ")
-}
-
-/// Removes the user and the password from each URL in a text.
-fn without_password(text: &str) -> String {
-    let mut parts = text.split("://");
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(char::is_whitespace).unwrap_or(part.len());
-        let from = part[..end].rfind('@').map_or(0, |at| at + 1);
-        out.push_str("://");
-        out.push_str(&part[from..]);
-    }
-
-    out
 }

@@ -13,6 +13,7 @@ use super::findings::{FindingState, ReportedFinding, TenantsAtEnd};
 use super::{is_deceptive, plural};
 use crate::graph::rbac::Subject;
 use crate::isolation::{ChainNode, Step, Verdict};
+use crate::plain::without_credentials;
 use crate::source::SourceMap;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
@@ -304,11 +305,11 @@ pub fn mermaid_of_proof(sources: &SourceMap, findings: &[ReportedFinding]) -> St
 }
 
 /// A text between quotes. Letters, digits and spaces stand for themselves, and so do `/`, `,` and a
-/// `-` between two of them; everything else is an entity code in decimal.
+/// `-` between two of them; everything else is an entity code in decimal. No credential is in it.
 fn escaped(text: &str) -> String {
     let mut out = String::new();
     let mut before = ' ';
-    for c in text.trim().chars() {
+    for c in without_credentials(text.trim()).chars() {
         let c = if is_deceptive(c) { '\u{fffd}' } else { c };
         let is_joined = c == '-' && before.is_ascii_alphanumeric();
         if c.is_ascii_alphanumeric() || c == ' ' && before != ' ' || is_joined || "/,".contains(c) {

@@ -27,12 +27,12 @@ const HOSTILE: [&str; 16] = [
 ];
 
 /// The hostile texts, some in one: for places where a run is needed for each.
-fn some_in_one() -> Vec<String> {
+pub(super) fn some_in_one() -> Vec<String> {
     HOSTILE.chunks(4).map(<[&str]>::concat).collect()
 }
 
 /// A text in double quotes of YAML, in ASCII.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let escaped = |c: char| match c.is_ascii() && c != '\u{7f}' {
         true => c.to_string(),
         false => format!("\\u{:04x}", u32::from(c)),
@@ -183,7 +183,7 @@ fn poisoned_manifests(end: &str) -> Vec<(String, String)> {
 }
 
 /// A way in which an output is more than what was written.
-fn forgery(text: &str) -> Option<String> {
+pub(super) fn forgery(text: &str) -> Option<String> {
     let coloured = text.contains("\u{1b}[0m");
     let shown = match coloured {
         true => super::hostile_input::without_colours(text),
@@ -213,14 +213,14 @@ fn forgery(text: &str) -> Option<String> {
 }
 
 /// The commands that GitHub's runner finds: those that stand at the start of a line.
-fn commands(text: &str) -> Vec<&str> {
+pub(super) fn commands(text: &str) -> Vec<&str> {
     let lines = text.split(['\n', '\r']).map(str::trim_start);
     lines.filter(|line| line.starts_with("::")).collect()
 }
 
 /// Checks what each format's parser finds of a report with so many findings.
 #[track_caller]
-fn holds(format: &str, text: &str, findings: usize, context: &str) {
+pub(super) fn holds(format: &str, text: &str, findings: usize, context: &str) {
     if let Some(found) = forgery(text) {
         panic!("{context}, {format}: {found} in {text}");
     }
@@ -299,7 +299,7 @@ fn holds(format: &str, text: &str, findings: usize, context: &str) {
 
 /// What is forged in a document of Markdown: an element that no report writes, or one whose text is
 /// the attacker's.
-fn forged_markdown(text: &str) -> Option<String> {
+pub(super) fn forged_markdown(text: &str) -> Option<String> {
     let mut options = Options::ENABLE_TABLES | Options::ENABLE_GFM;
     options.insert(Options::ENABLE_TASKLISTS);
     let own = [

@@ -47,6 +47,7 @@ mod live_edits;
 mod live_faults;
 mod live_holes;
 mod live_hostile;
+mod live_output;
 mod live_platform;
 mod live_proof;
 mod loosenings;
