@@ -69,6 +69,7 @@ pub static RULES: &[&Rule] = &[
     &tree::HIDDEN_FILE,
     &isolation::gitops::KUBE_CONFIG,
     &isolation::gitops::LOCKDOWN,
+    &tenancy::MANIFESTS_KEY,
     &isolation::gitops::NO_SERVICE_ACCOUNT,
     &isolation::gitops::OTHER_ENGINE,
     &tree::PATH_APPLIED_TWICE,

@@ -429,7 +429,9 @@ fn render_and_place<T: ObjectForm>(
     if !manifests.is_empty() {
         let foreign = resolved.lock.foreign(&cluster_names(&resolved.specs));
         let prior = resolved.lock.prior(&options.removable, &foreign);
-        bundle::claim_hosts(&mut resolved.tenancy, manifests, sources, &prior, findings);
+        let tenancy = &mut resolved.tenancy;
+        bundle::claim_hosts(tenancy, manifests, sources, &prior, findings);
+        bundle::claim_keys(tenancy, fleet, manifests, sources, &prior, findings);
     }
 
     let (mut bundles, faults) = bundle::render(

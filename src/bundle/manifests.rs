@@ -2,7 +2,8 @@
 
 use super::durations;
 use super::object::{Object, ObjectBody};
-use super::unappliable;
+use super::sops;
+use super::unappliable::{self, Decryption};
 use crate::delivery;
 use crate::diagnostic::{Diagnostic, Rule, rule};
 use crate::document::Spanned;
@@ -397,10 +398,18 @@ impl VerbatimObject<'_> {
         self.refuse(&MANIFEST_FLOOR, message, fix)
     }
 
+    const fn decryption(&self) -> Decryption {
+        match &self.on.manifest_unit {
+            None => Decryption::WithFloor,
+            Some(unit) if unit.decryption.is_none() => Decryption::WithoutKey,
+            Some(_) => Decryption::ByTenant,
+        }
+    }
+
     /// Refuses an object that Flux does not send to the API server as it is written, or that the
     /// server does not store.
     fn check_applicability(&self, document: &Document) -> Checked {
-        let Some(fault) = unappliable::find(&self.id, &document.root, false) else {
+        let Some(fault) = unappliable::find(&self.id, &document.root, self.decryption()) else {
             return Ok(());
         };
         let message = format!("`{}` would not be applied: {}", self.id, fault.reason);
@@ -412,7 +421,11 @@ impl VerbatimObject<'_> {
     /// Refuses an object of Kubernetes' own kinds that no API server takes.
     fn check_validity(&self, document: &Document) -> Checked {
         let version = document.root.get("apiVersion").and_then(Node::as_str);
-        let refusal = validation::check(&self.id, version.unwrap_or_default(), &document.root);
+        let version = version.unwrap_or_default();
+        let refusal = match sops::is_encrypted(&document.root) {
+            true => validation::check(&self.id, version, &sops::decrypted(&document.root)),
+            false => validation::check(&self.id, version, &document.root),
+        };
         let Some(refusal) = refusal else {
             return Ok(());
         };

@@ -4,16 +4,19 @@
 mod builtin;
 mod durations;
 mod floor;
+mod sops;
+mod unappliable;
 mod manifests;
 mod hosts;
+mod file_keys;
 pub mod object;
 pub mod schemas;
 mod render;
 mod template;
 mod templates;
-mod unappliable;
 
 pub use builtin::{builtin_profiles, builtin_templates};
+pub use file_keys::claim_keys;
 pub use floor::FLOOR_MISSING;
 pub use hosts::claim_hosts;
 pub use manifests::{

@@ -153,7 +153,6 @@ struct Renderer<'a> {
     manifests: &'a TenantManifests,
     sources: &'a SourceMap,
     annotations: AnnotationSets,
-    manifest_place: ManifestPlace,
 }
 
 impl<'a> Renderer<'a> {
@@ -206,7 +205,6 @@ impl<'a> Renderer<'a> {
             manifests,
             sources,
             annotations: AnnotationSets::new(engine),
-            manifest_place: fleet.spec.manifest_place(),
         }
     }
 
@@ -296,7 +294,7 @@ impl<'a> Renderer<'a> {
         let id = &object.id;
         let is_verbatim = matches!(object.body, ObjectBody::Verbatim(..));
         let is_floor = kinds::is_floor(id) || (id.kind == "ServiceAccount" && id.name == "default");
-        self.manifest_place == ManifestPlace::Own && is_verbatim && !is_floor && !on.plain
+        on.manifest_unit.is_some() && is_verbatim && !is_floor
     }
 
     /// A tenant's objects, in the order of applying.

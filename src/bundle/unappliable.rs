@@ -1,6 +1,7 @@
 //! Objects that the API server would take, and that do not reach it as they are written: kustomize
 //! drops or renames them, Flux refuses them, or they are too large to be stored.
 
+use super::sops;
 use crate::document::{Entry, Node, NodeValue};
 use crate::kube::ObjectId;
 use crate::source::Span;
@@ -18,21 +19,43 @@ pub(super) struct Fault {
     pub(super) fix: String,
 }
 
-/// The first fault of an object. `is_decrypted` says whether Flux has a key for the file.
-pub(super) fn find(id: &ObjectId, root: &Node, is_decrypted: bool) -> Option<Fault> {
-    encrypted(root, is_decrypted)
+/// Who decrypts the files of a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decryption {
+    /// Flux, with a key of the tenant.
+    ByTenant,
+    /// Nobody: the tenant has no key.
+    WithoutKey,
+    /// Nobody: the files lie in the unit of the floor, which has no key of a tenant.
+    WithFloor,
+}
+
+/// The first fault of an object. `decryption` says who decrypts its file.
+pub(super) fn find(id: &ObjectId, root: &Node, decryption: Decryption) -> Option<Fault> {
+    encrypted(id, root, decryption)
         .or_else(|| annotation(root))
         .or_else(|| set_by_server(root))
         .or_else(|| too_large(id, root))
 }
 
-/// A document that SOPS encrypted, and that nothing decrypts: Flux refuses it.
-fn encrypted(root: &Node, is_decrypted: bool) -> Option<Fault> {
-    let entry = root.entry("sops").filter(|_| !is_decrypted)?;
+/// What is wrong with a document that SOPS encrypted. Flux refuses one that nothing decrypts.
+fn encrypted(id: &ObjectId, root: &Node, decryption: Decryption) -> Option<Fault> {
+    let fix = match decryption {
+        Decryption::ByTenant if sops::is_encrypted(root) => return sops::fault(id, root),
+        Decryption::ByTenant => return sops::embedded(id, root),
+        Decryption::WithoutKey => {
+            "set spec.decryption.secretRef to a Secret TENANT.NAME of Flux's namespace, with a key of \
+             the tenant's own"
+        }
+        Decryption::WithFloor => {
+            "set delivery.manifests: own in the fleet (docs/upgrading.md), and \
+             spec.decryption.secretRef in the tenant"
+        }
+    };
     Some(Fault {
-        span: entry.key_span,
+        span: root.entry("sops")?.key_span,
         reason: "it is encrypted with SOPS, and nothing decrypts it".into(),
-        fix: "deliver it by a sync of the tenant with a `decryption` of its own".into(),
+        fix: fix.into(),
     })
 }
 

@@ -236,6 +236,10 @@ fn kustomization(
         "sourceRef" => source,
     };
 
+    if let Some(name) = folder.decryption {
+        spec.change(|entries| entries.push(("decryption".into(), sops(name))));
+    }
+
     if folder.keep_objects {
         let kept = map! { "annotations" => Value::from(vec![NOT_PRUNED.annotation()]) };
         spec.change(|entries| entries.push(("commonMetadata".into(), kept)));
@@ -297,7 +301,7 @@ pub(super) fn sync_values(sync: &SyncSpec, name: &str, home: &str) -> SyncValues
     let decryption = sync
         .decryption
         .as_ref()
-        .map(|holder| map! { "provider" => "sops", "secretRef" => secret(holder) });
+        .map(|holder| sops(holder.secret_ref.as_str()));
 
     SyncValues {
         git: sync.git.as_deref().map(git).into(),
@@ -310,6 +314,11 @@ pub(super) fn sync_values(sync: &SyncSpec, name: &str, home: &str) -> SyncValues
         decryption: decryption.into(),
         notifications: notifications(sync, name),
     }
+}
+
+/// The decryption by SOPS with the keys of a Secret, in the namespace of the Kustomization.
+fn sops(secret: &str) -> Value {
+    map! { "provider" => "sops", "secretRef" => map! { "name" => secret } }
 }
 
 fn secret(holder: &SecretHolder) -> Value {

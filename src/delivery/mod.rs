@@ -266,6 +266,8 @@ pub struct AppliedFolder<'a> {
     pub after: Option<&'a str>,
     /// The service account that applies it. If `None`, the engine applies it with its own account.
     pub account: Option<String>,
+    /// The Secret with the key that decrypts what the folder holds.
+    pub decryption: Option<&'a str>,
     /// Whether no object that leaves the folder is deleted, though the folder's object stays.
     pub keep_objects: bool,
 }

@@ -75,6 +75,14 @@ pub struct FleetSpec {
     /// Renders: nothing.
     /// Rules: `tenancy/shared-subject`.
     pub shared_subjects: Option<Vec<Spanned<SubjectSpec>>>,
+    /// SOPS recipients that the manifests of several tenants may be encrypted to, such as the
+    /// platform's recovery key: a public key of age, a fingerprint of PGP, the name of a key of a
+    /// cloud. Their private keys are in no cluster.
+    ///
+    /// Default: none.
+    /// Renders: nothing.
+    /// Rules: `gitops/manifests-key`.
+    pub shared_recipients: Option<Vec<Line>>,
     /// A JSON Schema for the tenants' `parameters`.
     ///
     /// Default: every value is accepted.

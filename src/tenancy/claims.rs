@@ -78,6 +78,17 @@ pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(ClaimKey<'a>, 
         )
     }));
 
+    out.extend(tenant.file_keys.iter().map(|key| {
+        (
+            ClaimKey {
+                kind: ClaimKind::FileKey,
+                on: "",
+                name: &key.value,
+            },
+            key.span,
+        )
+    }));
+
     out.extend(
         tenant
             .principals

@@ -26,6 +26,7 @@ mod platform_namespaces;
 mod namespace;
 mod pod_security;
 mod sync;
+mod manifest_unit;
 mod standing;
 mod waivers;
 
@@ -36,6 +37,7 @@ pub use fleet::{FLEET, REQUIRED_VERSION};
 pub use floor::FloorObject;
 pub use limits::{INCONSISTENT, WITHOUT_DEFAULTS};
 pub use link::{KnownTenants, Linker, SOURCE_NOT_GIVEN};
+pub use manifest_unit::MANIFESTS_KEY;
 pub use names::{
     DERIVED_NAME, METADATA_NOT_ALLOWED, MetadataField, RESERVED_METADATA, RESERVED_NAME,
     controller_reads, reserved,

@@ -25,6 +25,8 @@ pub struct Tenant {
     pub platform_labels: IndexMap<Text, Text>,
     /// The hosts it claims.
     pub hosts: Vec<Spanned<HostPattern>>,
+    /// The keys that its verbatim files are encrypted to, each by its digest.
+    pub file_keys: Vec<Spanned<String>>,
     /// The users and groups that are bound in its namespaces, as `group/NAME`.
     pub principals: Vec<Spanned<String>>,
     /// The profile it has.
@@ -41,6 +43,13 @@ pub struct Tenant {
     pub on: Vec<OnCluster>,
 }
 
+/// The unit of a tenant's verbatim files.
+#[derive(Clone, Debug, Default)]
+pub struct ManifestUnit {
+    /// The Secret in the engine's namespace with the key that decrypts them.
+    pub decryption: Option<String>,
+}
+
 /// A tenant on a cluster.
 #[derive(Debug)]
 pub struct OnCluster {
@@ -48,6 +57,8 @@ pub struct OnCluster {
     pub cluster: usize,
     /// The files that are passed through.
     pub manifests: Vec<Spanned<FilePath>>,
+    /// The unit that their objects lie in. If `None`, they lie in that of the floor.
+    pub manifest_unit: Option<ManifestUnit>,
     /// Objects that must be among the inputs.
     pub requires: Vec<Spanned<RequirementSpec>>,
     /// Whether it is rendered as `flux create tenant` would.

@@ -163,7 +163,8 @@ impl<'w> TenantDraft<'_, 'w> {
             binder.bind(member, None, &mut namespaces, out);
         }
         let (syncs, mut deployers) = self.syncs(&binder, &spec, cluster, &mut namespaces, out);
-        deployers.extend(self.manifest_account(&spec, cluster, &mut namespaces));
+        let apart = self.manifests_apart(&spec, cluster, &mut namespaces, out);
+        deployers.extend(apart.account);
 
         if let Some(flag) = spec.flux_create_tenant() {
             self.require_plain_waivers(flag.span, &namespaces, out);
@@ -176,6 +177,7 @@ impl<'w> TenantDraft<'_, 'w> {
         let on = OnCluster {
             cluster: index,
             manifests: spec.manifests.clone().unwrap_or_default(),
+            manifest_unit: apart.unit,
             requires: spec.requires.clone().unwrap_or_default(),
             plain: spec.flux_create_tenant().is_some(),
             promised,

@@ -7,6 +7,8 @@ use std::fmt;
 /// The kind of a claimed thing, in the order of the names. Findings have the same order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClaimKind<'a> {
+    /// A key that a file is encrypted to, by its digest.
+    FileKey,
     /// A group of users.
     Group,
     /// A host.
@@ -24,6 +26,7 @@ pub enum ClaimKind<'a> {
 impl<'a> ClaimKind<'a> {
     fn of(name: &'a str) -> Self {
         match name {
+            "file-key" => Self::FileKey,
             "group" => Self::Group,
             "host" => Self::Host,
             "namespace" => Self::Namespace,
@@ -36,6 +39,7 @@ impl<'a> ClaimKind<'a> {
     /// The name in a record.
     pub const fn name(&self) -> &'a str {
         match self {
+            Self::FileKey => "file-key",
             Self::Group => "group",
             Self::Host => "host",
             Self::Namespace => "namespace",

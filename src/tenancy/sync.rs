@@ -1,14 +1,13 @@
 //! The syncs of a tenant on a cluster, and the service accounts they act as.
 
 use super::model::{Deployer, Tenant, TenantNamespace, TenantSync};
-use super::roles::MANIFESTS_ROLE;
 use super::subjects::{Binder, bind_deployer};
 use super::tenant::TenantDraft;
 use super::{DERIVED_NAME, UNKNOWN_PEER};
 use crate::delivery::{self, ClusterEngine};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
-use crate::spec::fleet::{ClusterSpec, ManifestPlace};
+use crate::spec::fleet::ClusterSpec;
 use crate::spec::tenant as spec;
 use crate::spec::tenant::{Placement, ReachSpec, TenantSpec};
 use crate::spec::{leaf, one_of_these};
@@ -91,42 +90,6 @@ impl TenantDraft<'_, '_> {
         }
 
         (syncs, deployers)
-    }
-}
-
-impl TenantDraft<'_, '_> {
-    /// The account that applies a tenant's verbatim files, which it binds to its role. `None` if the
-    /// tenant has no such files, or if they are applied with the floor.
-    pub(super) fn manifest_account(
-        &self,
-        spec: &TenantSpec,
-        cluster: &ClusterSpec,
-        namespaces: &mut [TenantNamespace],
-    ) -> Option<Deployer> {
-        let fleet = &self.resolver.fleet.spec;
-        let has_files = spec
-            .manifests
-            .as_ref()
-            .is_some_and(|files| !files.is_empty());
-        let is_apart = fleet.manifest_place() != ManifestPlace::Shared;
-        if !has_files || !is_apart || spec.flux_create_tenant().is_some() {
-            return None;
-        }
-
-        let account = Deployer {
-            namespace: ClusterEngine::new(fleet, cluster).namespace().to_owned(),
-            name: delivery::system_name(&self.tenant.name.value, MANIFESTS_ROLE),
-        };
-        let cluster_role = super::role_object(MANIFESTS_ROLE);
-        bind_deployer(
-            &account,
-            MANIFESTS_ROLE,
-            &cluster_role,
-            None,
-            false,
-            namespaces,
-        );
-        Some(account)
     }
 }
 

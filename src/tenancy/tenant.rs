@@ -265,6 +265,7 @@ fn new_tenant(
             .collect(),
         platform_labels: IndexMap::new(),
         hosts: Vec::new(),
+        file_keys: Vec::new(),
         principals: Vec::new(),
         profile: chosen.name.to_owned(),
         profile_span: chosen.span,

@@ -23,6 +23,9 @@ use crate::value::Value;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What the record of a tenant's verbatim files says before the name of the Secret that decrypts
+/// them. A tenant that is held is applied with it.
+const DECRYPTION: &str = "decryption/";
 /// The fix of an entry file that has no usable path.
 const ENTRY_FIX: &str = "write it as clusters/{{ cluster }}/tenantry.yaml";
 
@@ -63,9 +66,10 @@ pub fn build<T: ObjectForm>(
         let apart: Vec<ManifestUnit> = placed
             .apart
             .into_iter()
-            .map(|tenant| ManifestUnit {
+            .map(|(tenant, decryption)| ManifestUnit {
                 after: applier_of(sharding, &tenant),
                 tenant,
+                decryption,
             })
             .collect();
         let units: Vec<TreeUnit> = placed
@@ -117,8 +121,8 @@ fn cluster_line(request: &TreeRequest<'_>, cluster: &str, sharding: Sharding) ->
 struct PlacedUnits {
     /// Each unit, and whether it has deferred objects.
     units: BTreeMap<String, bool>,
-    /// The tenants whose verbatim files are applied apart.
-    apart: BTreeSet<String>,
+    /// The tenants whose verbatim files are applied apart, each with the Secret that decrypts them.
+    apart: BTreeMap<String, Option<String>>,
 }
 
 /// Adds the files of a cluster's tenants.
@@ -133,7 +137,12 @@ fn place_tenants<T: ObjectForm>(
     let mut placed = PlacedUnits::default();
     let apart = bundle.tenants.iter();
     let apart = apart.filter(|tenant| !tenant.manifests.objects.is_empty());
-    placed.apart = apart.map(|tenant| tenant.tenant.clone()).collect();
+    placed.apart = apart
+        .map(|part| {
+            let tenant = &request.tenancy.tenants[part.index];
+            (part.tenant.clone(), decryption_of(tenant, cluster))
+        })
+        .collect();
 
     let made: Vec<(String, bool, Vec<DesiredFile>)> = bundle
         .tenants
@@ -159,6 +168,12 @@ fn place_tenants<T: ObjectForm>(
     placed
 }
 
+/// The Secret that decrypts a tenant's verbatim files on a cluster.
+fn decryption_of(tenant: &Tenant, cluster: usize) -> Option<String> {
+    let unit = tenant.on(cluster)?.manifest_unit.as_ref()?;
+    unit.decryption.clone()
+}
+
 /// Keeps the files of tenants that are not rendered, and their units.
 fn keep_files(request: &TreeRequest<'_>, cluster: &str, placed: &mut PlacedUnits, tree: &mut Tree) {
     let recorded = request.lock.files.iter();
@@ -173,7 +188,12 @@ fn keep_files(request: &TreeRequest<'_>, cluster: &str, placed: &mut PlacedUnits
                 tenant,
                 part: TenantPart::Manifests,
                 ..
-            }) => _ = placed.apart.insert(tenant.to_owned()),
+            }) => {
+                let mut claims = entry.claims.iter();
+                let secret = claims.find_map(|claim| claim.strip_prefix(DECRYPTION));
+                let secret = secret.map(str::to_owned);
+                placed.apart.insert(tenant.to_owned(), secret);
+            }
             Some(FileKind::Tenant { unit, part, .. }) => {
                 let late = placed.units.entry(unit.to_owned()).or_default();
                 *late |= part == TenantPart::Deferred;
@@ -230,7 +250,12 @@ fn tenant_files<T: ObjectForm>(
         }
         let (claims, edges) = match part {
             TenantPart::Core => claims_and_edges(tenant, cluster, clusters),
-            TenantPart::Deferred | TenantPart::Manifests => Default::default(),
+            TenantPart::Deferred => Default::default(),
+            TenantPart::Manifests => {
+                let secret = decryption_of(tenant, cluster);
+                let claim = secret.map(|name| format!("{DECRYPTION}{name}"));
+                (claim.into_iter().collect(), Vec::new())
+            }
         };
 
         let kind = FileKind::Tenant {

@@ -62,6 +62,8 @@ pub struct ManifestUnit {
     pub tenant: String,
     /// The object that applies the tenant's core objects.
     pub after: String,
+    /// The Secret with the key that decrypts the files.
+    pub decryption: Option<String>,
 }
 
 /// The start of the name of the object that applies a tenant's verbatim files.
@@ -94,6 +96,30 @@ pub struct EntryBuilder<'a> {
     pub keep_objects: bool,
 }
 
+/// How a unit's folder is applied.
+struct Applying<'a> {
+    /// Whether what the folder holds stays when the unit goes.
+    keep: bool,
+    /// The object that has to be ready first.
+    after: &'a str,
+    /// The account; `None` for the engine's own.
+    account: Option<String>,
+    /// The Secret with the key that decrypts the folder's objects.
+    decryption: Option<&'a str>,
+}
+
+impl<'a> Applying<'a> {
+    /// By the engine's own account, once another object is ready.
+    const fn after(after: &'a str) -> Self {
+        Self {
+            keep: false,
+            after,
+            account: None,
+            decryption: None,
+        }
+    }
+}
+
 impl EntryBuilder<'_> {
     fn render(&self, folder: &AppliedFolder<'_>) -> Vec<Value> {
         let objects = self.engine.render(self.owner, folder);
@@ -110,19 +136,13 @@ impl EntryBuilder<'_> {
             keep: false,
             after: None,
             account: None,
+            decryption: None,
             keep_objects: false,
         })
     }
 
     /// The objects that apply a unit's folder, which has its own source where there are artifacts.
-    fn unit(
-        &self,
-        name: &str,
-        folder: &str,
-        keep: bool,
-        after: &str,
-        account: Option<String>,
-    ) -> Vec<Value> {
+    fn unit(&self, name: &str, folder: &str, how: &Applying<'_>) -> Vec<Value> {
         let origin = match self.artifacts {
             Some(artifacts) => {
                 let url = artifact_url(artifacts, &self.layout.in_tree(folder));
@@ -133,9 +153,10 @@ impl EntryBuilder<'_> {
         self.render(&AppliedFolder {
             name,
             origin,
-            keep,
-            after: Some(after),
-            account,
+            keep: how.keep,
+            after: Some(how.after),
+            account: how.account.clone(),
+            decryption: how.decryption,
             keep_objects: self.keep_objects,
         })
     }
@@ -159,12 +180,17 @@ impl EntryBuilder<'_> {
         for unit in units {
             let name = unit.applier();
             let folder = cluster.unit(&unit.name, TenantPart::Core);
-            let mut objects = self.unit(&name, &folder, true, PLATFORM, None);
+            let how = Applying {
+                keep: true,
+                ..Applying::after(PLATFORM)
+            };
+            let mut objects = self.unit(&name, &folder, &how);
             if unit.late {
                 // Nothing in a late part keeps a tenant in: what leaves it goes, and so does the
                 // part itself.
                 let folder = cluster.unit(&unit.name, TenantPart::Deferred);
-                objects.extend(self.unit(&late_of(&name), &folder, false, &name, None));
+                let late = self.unit(&late_of(&name), &folder, &Applying::after(&name));
+                objects.extend(late);
             }
             files.push((name, objects));
         }
@@ -172,8 +198,12 @@ impl EntryBuilder<'_> {
         for unit in apart {
             let name = manifests_of(&unit.tenant);
             let folder = cluster.unit(&unit.tenant, TenantPart::Manifests);
-            let account = system_name(&unit.tenant, MANIFESTS_ROLE);
-            let objects = self.unit(&name, &folder, false, &unit.after, Some(account));
+            let how = Applying {
+                account: Some(system_name(&unit.tenant, MANIFESTS_ROLE)),
+                decryption: unit.decryption.as_deref(),
+                ..Applying::after(&unit.after)
+            };
+            let objects = self.unit(&name, &folder, &how);
             files.push((name, objects));
         }
 

@@ -19,6 +19,7 @@ mod differential;
 mod drift;
 mod durations;
 mod empty_graph;
+mod encrypted_manifests;
 mod fields;
 mod finding_locations;
 mod fleets;

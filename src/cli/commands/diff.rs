@@ -149,6 +149,7 @@ fn tree_units(session: &Session) -> ClusterObjectSets {
             keep: false,
             after: None,
             account: None,
+            decryption: None,
             keep_objects: fleet.spec.manifest_place() == ManifestPlace::Moving,
         };
         let objects = engine.render(&fleet.name.value, &folder);

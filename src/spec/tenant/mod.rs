@@ -160,6 +160,13 @@ pub struct TenantSpec {
     /// `api/floor-writing-role`, `tenancy/claimed-twice`.
     #[schemars(length(max = 256))]
     pub manifests: Option<Vec<Spanned<FilePath>>>,
+    /// The Secret with the key that decrypts the Secrets of `manifests` that SOPS encrypted. It lies
+    /// in Flux's namespace. It needs `delivery.manifests: own` in the fleet.
+    ///
+    /// Default: none; encrypted manifests are refused.
+    /// Renders: `spec.decryption` of the Kustomization `manifests-TENANT`, with the provider `sops`.
+    /// Rules: `gitops/manifests-key`.
+    pub decryption: Option<Spanned<SecretHolder>>,
     /// Objects that must be among the rendered objects of each of the tenant's clusters.
     ///
     /// Default: none.

@@ -263,11 +263,11 @@ pub struct Cosign {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretHolder {
-    /// The name of the Secret, in the namespace of the Flux objects. With `placement: system` it
-    /// begins with `TENANT.`.
+    /// The name of the Secret, in the namespace of the Flux objects. In Flux's own namespace
+    /// (`placement: system`, and the key of `manifests`) it begins with `TENANT.`.
     ///
     /// Renders: a `secretRef`.
-    /// Rules: `gitops/sync`.
+    /// Rules: `gitops/sync`, `gitops/manifests-key`.
     pub secret_ref: ObjectName,
 }
 

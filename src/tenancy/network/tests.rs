@@ -32,6 +32,7 @@ fn tenant(name: &str, clusters: &[usize], namespaces: &[(&str, &str)]) -> Tenant
         labels: IndexMap::new(),
         platform_labels: IndexMap::from([("team".into(), name.into())]),
         hosts: Vec::new(),
+        file_keys: Vec::new(),
         principals: Vec::new(),
         profile: "restricted".into(),
         chose_builtin: false,
@@ -48,6 +49,7 @@ fn on_cluster(tenant: &str, cluster: usize, namespaces: &[(&str, &str)]) -> OnCl
     OnCluster {
         cluster,
         manifests: Vec::new(),
+        manifest_unit: None,
         requires: Vec::new(),
         plain: false,
         promised: None,

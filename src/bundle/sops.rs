@@ -1,0 +1,211 @@
+//! Objects that SOPS encrypted: what Flux decrypts of them, and the keys that open them.
+//!
+//! Source: `internal/decryptor` of kustomize-controller, and `stores/stores.go` of SOPS.
+
+use super::unappliable::Fault;
+use crate::document::{Node, NodeValue};
+use crate::kube::ObjectId;
+use crate::source::Span;
+
+/// The start of a value that SOPS encrypted.
+const CIPHERTEXT: &str = "ENC[";
+/// The fields of a Secret that may be encrypted.
+const DATA: [&str; 2] = ["data", "stringData"];
+
+/// The lists of recipients in the metadata of SOPS, and the fields that name a recipient.
+static RECIPIENTS: [(&str, &[&str]); 7] = [
+    ("age", &["recipient"]),
+    ("azure_kv", &["vault_url", "name"]),
+    ("gcp_kms", &["resource_id"]),
+    ("hc_vault", &["vault_address", "engine_path", "key_name"]),
+    ("hckms", &["key_id"]),
+    ("kms", &["arn"]),
+    ("pgp", &["fp"]),
+];
+
+/// A key that opens an encrypted object, as the object names it.
+#[derive(Debug)]
+pub(super) struct FileKey {
+    /// The recipient, or the encrypted data key itself.
+    pub(super) name: String,
+    /// Whether it is the data key. No two tenants' files have one data key, unless one was copied.
+    pub(super) is_data_key: bool,
+    /// The place.
+    pub(super) span: Span,
+}
+
+/// Whether an object is encrypted.
+pub(super) fn is_encrypted(root: &Node) -> bool {
+    root.entry("sops").is_some()
+}
+
+/// The keys that open an encrypted object.
+pub(super) fn keys(root: &Node) -> Vec<FileKey> {
+    let Some(metadata) = root.get("sops") else {
+        return Vec::new();
+    };
+    let groups = metadata.get("key_groups").map_or(&[][..], Node::items);
+    let mut found = Vec::new();
+    for group in std::iter::once(metadata).chain(groups) {
+        for (list, fields) in &RECIPIENTS {
+            for item in group.get(list).map_or(&[][..], Node::items) {
+                found.extend(recipient(list, fields, item));
+                found.extend(data_key(item));
+            }
+        }
+    }
+    found
+}
+
+fn recipient(list: &str, fields: &[&str], item: &Node) -> Option<FileKey> {
+    let parts = fields.iter().map(|field| item.get(field)?.as_str());
+    let parts: Vec<&str> = parts.collect::<Option<_>>()?;
+    // Azure, HashiCorp's Vault and AWS take names in any case.
+    let name = parts.join("/").trim().to_ascii_lowercase();
+    (!name.is_empty()).then(|| FileKey {
+        name: format!("{list}:{name}"),
+        is_data_key: false,
+        span: item.span,
+    })
+}
+
+fn data_key(item: &Node) -> Option<FileKey> {
+    let text = item.get("enc")?.as_str()?;
+    let text: String = text.split_whitespace().collect();
+    (!text.is_empty()).then(|| FileKey {
+        name: text,
+        is_data_key: true,
+        span: item.span,
+    })
+}
+
+/// What keeps Flux, with a key of the tenant, from making a Secret of an object, or hides more of the
+/// object than its values.
+pub(super) fn fault(id: &ObjectId, root: &Node) -> Option<Fault> {
+    let metadata = root.entry("sops")?;
+    let fault = |span, reason: &str, fix: &str| {
+        Some(Fault {
+            span,
+            reason: reason.into(),
+            fix: fix.into(),
+        })
+    };
+
+    if !(id.group.is_empty() && id.kind == "Secret") {
+        let reason = "it is encrypted with SOPS, and only Secrets may be: everything else is read \
+                      here, for the checks";
+        return fault(
+            metadata.key_span,
+            reason,
+            "put the values into a Secret, and encrypt that",
+        );
+    }
+    let is_signed = metadata.node.get("mac").and_then(Node::as_str);
+    if is_signed.is_none_or(str::is_empty) || keys(root).is_empty() {
+        let reason = "its metadata of SOPS has no `mac`, or no recipient: Flux decrypts it not";
+        return fault(metadata.key_span, reason, "encrypt it again, with `sops`");
+    }
+    if let Some(entry) = root
+        .at(&["metadata", "annotations"])
+        .and_then(|annotations| annotations.entry("kustomize.toolkit.fluxcd.io/decrypt"))
+    {
+        let reason = "an annotation keeps Flux from decrypting it";
+        return fault(entry.key_span, reason, "remove the annotation");
+    }
+
+    let apart = |key: &str| key == "sops" || DATA.contains(&key);
+    let mut read = root.entries().iter().filter(|entry| !apart(&entry.key));
+    let span = read.find_map(|entry| ciphertext(&entry.node))?;
+    let reason = "more of it is encrypted than the values of `data` and `stringData`";
+    let fix = "encrypt it with: sops --encrypted-regex '^(data|stringData)$'";
+    fault(span, reason, fix)
+}
+
+/// The place of the first encrypted value.
+fn ciphertext(node: &Node) -> Option<Span> {
+    match &node.value {
+        NodeValue::String(text) => text.starts_with(CIPHERTEXT).then_some(node.span),
+        NodeValue::Seq(items) => items.iter().find_map(ciphertext),
+        NodeValue::Map(entries) => entries.iter().find_map(|entry| ciphertext(&entry.node)),
+        NodeValue::Null | NodeValue::Bool(_) | NodeValue::Number(..) => None,
+    }
+}
+
+/// The object that Flux makes, as far as it can be known: without the metadata of SOPS, and with
+/// empty values instead of encrypted ones.
+pub(super) fn decrypted(root: &Node) -> Node {
+    let mut object = root.clone();
+    let NodeValue::Map(entries) = &mut object.value else {
+        return object;
+    };
+    entries.retain(|entry| &*entry.key != "sops");
+    let data = entries
+        .iter_mut()
+        .filter(|entry| DATA.contains(&&*entry.key));
+    for entry in data {
+        let NodeValue::Map(values) = &mut entry.node.value else {
+            continue;
+        };
+        for value in values {
+            if ciphertext(&value.node).is_some() {
+                value.node.value = NodeValue::String(Default::default());
+            }
+        }
+    }
+    object
+}
+
+/// A value of a Secret that Flux takes for a file of SOPS, and decrypts with the tenant's key. Its
+/// recipients are not read here.
+pub(super) fn embedded(id: &ObjectId, root: &Node) -> Option<Fault> {
+    if !(id.group.is_empty() && id.kind == "Secret") {
+        return None;
+    }
+    let entries = root.get("data").map_or(&[][..], Node::entries);
+    let entry = entries
+        .iter()
+        .find(|entry| entry.node.as_str().is_some_and(holds_file))?;
+    Some(Fault {
+        span: entry.key_span,
+        reason: "a value of it is a file that SOPS encrypted, whose recipients are not checked"
+            .into(),
+        fix: "encrypt the Secret itself".into(),
+    })
+}
+
+/// Whether a base64 text holds a mark by which Flux knows a file of SOPS.
+fn holds_file(text: &str) -> bool {
+    const MARKS: [&[u8]; 4] = [
+        b"\"mac\": \"ENC[",
+        b"sops_mac=ENC[",
+        b"[sops]",
+        b"mac: ENC[",
+    ];
+    let bytes = from_base64(text);
+    MARKS
+        .iter()
+        .any(|mark| memchr::memmem::find(&bytes, mark).is_some())
+}
+
+/// The bytes of a base64 text, up to what is none.
+fn from_base64(text: &str) -> Vec<u8> {
+    let digit = |byte: u8| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::new());
+    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace()) {
+        let Some(six) = digit(byte) else { break };
+        bits = (bits << 6) | u32::from(six);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+        }
+    }
+    bytes
+}

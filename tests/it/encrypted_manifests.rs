@@ -1,0 +1,349 @@
+//! Verbatim Secrets that SOPS encrypted: a key of the tenant alone decrypts them, in a unit of its own.
+
+use crate::support::flux_loop::FluxLoop;
+use crate::support::live_fleet::{self, ok};
+use crate::support::{Ran, Sandbox, root};
+
+const FLEET: &str = "apiVersion: tenantry.dev/v1alpha1
+kind: Fleet
+metadata: {name: acme}
+spec:
+  clusters: [{name: live, kubernetes: \"1.36\", podCIDRs: [10.0.0.0/16]}]
+  delivery: {manifests: own, unit: shard, shards: 1, entry: \"clusters/{{ cluster }}/tenantry.yaml\"}
+";
+
+/// A file of `fixtures/sops`.
+fn fixture(name: &str) -> String {
+    let path = root().join("fixtures/sops").join(name);
+    std::fs::read_to_string(path).expect("a fixture")
+}
+
+fn tenant(name: &str, more: &str) -> String {
+    live_fleet::tenant(name).replace(
+        "spec: {",
+        &format!("spec: {{manifests: [{name}-m.yaml], {more}"),
+    )
+}
+
+fn key_of(name: &str) -> String {
+    format!("decryption: {{secretRef: {name}.sops}}, ")
+}
+
+/// `iris` and `jade`, each with a key and a file of its own.
+fn fleet() -> Sandbox {
+    let sandbox = Sandbox::with(&[("tenants/fleet.yaml", FLEET)]);
+    for name in ["iris", "jade"] {
+        sandbox.write(&format!("tenants/{name}.yaml"), tenant(name, &key_of(name)));
+        sandbox.write(
+            &format!("tenants/{name}-m.yaml"),
+            fixture(&format!("{name}.yaml")),
+        );
+    }
+    sandbox
+}
+
+/// The lines of a text report that begin an error, each with the line of its place.
+fn errors(ran: &Ran) -> Vec<String> {
+    let all = ran.all();
+    let mut found = Vec::new();
+    let mut lines = all.lines().peekable();
+    while let Some(line) = lines.next() {
+        if line.trim_start().starts_with("error[") {
+            let place = lines.clone().find(|line| line.contains("tenants/"));
+            found.push(format!(
+                "{} {}",
+                line.trim(),
+                place.unwrap_or_default().trim()
+            ));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_key_is_in_the_unit_of_its_tenant_alone() {
+    let sandbox = fleet();
+    sandbox.run(&["render"]).code(0);
+    for name in ["iris", "jade"] {
+        let applier = sandbox.read(&format!("rendered/live/entry/manifests-{name}.yaml"));
+        let decryption =
+            format!("  decryption:\n    provider: sops\n    secretRef:\n      name: {name}.sops\n");
+        assert!(applier.contains(&decryption), "{applier}");
+        let file = sandbox.read(&format!("rendered/live/manifests/{name}/{name}.yaml"));
+        assert!(file.contains(&fixture(&format!("{name}.yaml"))), "{file}");
+    }
+    for floor in ["tenants-shard-00", "tenantry-platform"] {
+        let applier = sandbox.read(&format!("rendered/live/entry/{floor}.yaml"));
+        assert!(!applier.contains("decryption"), "{applier}");
+    }
+
+    // A tenant that is held keeps its key.
+    let broken = tenant("iris", &key_of("iris")).replace("owners", "ownerz");
+    sandbox.write("tenants/iris.yaml", broken);
+    sandbox.run(&["render"]).code(1);
+    let applier = sandbox.read("rendered/live/entry/manifests-iris.yaml");
+    assert!(applier.contains("name: iris.sops\n"), "{applier}");
+}
+
+#[test]
+fn an_encrypted_file_without_a_key_of_the_tenant_is_refused() {
+    let text = fixture("iris.yaml");
+    let sops = text
+        .lines()
+        .position(|line| line == "sops:")
+        .expect("a line")
+        + 1;
+    let plain = "apiVersion: v1\nkind: Secret\nmetadata: {name: db, namespace: iris}\ndata:\n  ";
+    let annotated = text.replace(
+        "    namespace: iris\n",
+        "    namespace: iris\n    annotations: {kustomize.toolkit.fluxcd.io/decrypt: disabled}\n",
+    );
+    let mac = text
+        .lines()
+        .find(|line| line.contains("mac:"))
+        .expect("a mac");
+    let cases = [
+        ("no key", tenant("iris", ""), text.clone(), sops),
+        (
+            "no Secret",
+            tenant("iris", &key_of("iris")),
+            text.replace("kind: Secret", "kind: ConfigMap"),
+            sops,
+        ),
+        (
+            "no mac",
+            tenant("iris", &key_of("iris")),
+            text.replace(mac, "    mac: \"\""),
+            sops,
+        ),
+        (
+            "no recipient",
+            tenant("iris", &key_of("iris")),
+            text.replace("    age:", "    agee:"),
+            sops,
+        ),
+        ("disabled", tenant("iris", &key_of("iris")), annotated, 6),
+        (
+            "more than values",
+            tenant("iris", &key_of("iris")),
+            text.replace("Opaque", "\"ENC[AES256_GCM,data:a]\""),
+            6,
+        ),
+        // `mac: ENC[`
+        (
+            "a file in a value",
+            tenant("iris", &key_of("iris")),
+            format!("{plain}a: bWFjOiBFTkNb\n"),
+            5,
+        ),
+    ];
+    for (what, spec, file, line) in cases {
+        let sandbox = fleet();
+        sandbox.write("tenants/iris.yaml", spec);
+        sandbox.write("tenants/iris-m.yaml", file);
+        let ran = sandbox.run(&["check"]).code(1);
+        let found = errors(&ran);
+        let place = format!("tenants/iris-m.yaml:{line}:");
+        assert!(
+            matches!(found.as_slice(), [one] if one.contains("bundle/manifest-refused") && one.contains(&place)),
+            "{what}: {}",
+            ran.all()
+        );
+        assert!(!ran.all().contains("ENC[AES"), "{what}: {}", ran.all());
+    }
+
+    let sandbox = fleet();
+    sandbox.write(
+        "tenants/fleet.yaml",
+        FLEET.replace("manifests: own", "manifests: shared"),
+    );
+    let ran = sandbox.run(&["check"]).code(1);
+    assert_eq!(errors(&ran).len(), 2, "{}", ran.all());
+    assert!(
+        ran.all().contains("delivery.manifests: own"),
+        "{}",
+        ran.all()
+    );
+
+    let sandbox = fleet();
+    sandbox.write("tenants/iris.yaml", tenant("iris", &key_of("jade")));
+    let ran = sandbox.run(&["check"]).code(1);
+    let found = errors(&ran);
+    assert!(
+        matches!(found.as_slice(), [one] if one.contains("gitops/manifests-key") && one.contains("tenants/iris.yaml:")),
+        "{}",
+        ran.all()
+    );
+}
+
+/// Runs `check` with a file of `jade`, before and after a first render. Returns the errors of both.
+fn with_file(file: &str, fleet_more: &str) -> [Vec<String>; 2] {
+    let fleet_file = format!("{FLEET}{fleet_more}");
+    let sandbox = fleet();
+    sandbox.write("tenants/fleet.yaml", &fleet_file);
+    sandbox.write("tenants/jade-m.yaml", file);
+    let without_lock = errors(&sandbox.run(&["check"]));
+
+    let sandbox = fleet();
+    sandbox.write("tenants/fleet.yaml", &fleet_file);
+    sandbox.run(&["render"]).code(0);
+    sandbox.write("tenants/jade-m.yaml", file);
+    [without_lock, errors(&sandbox.run(&["check"]))]
+}
+
+#[test]
+fn a_key_that_opens_a_neighbours_file_is_refused() {
+    let of_jade = |text: String| text.replace("namespace: iris", "namespace: jade");
+    let copied = of_jade(fixture("iris.yaml"));
+    // The same key, and another data key.
+    let shared = copied.replace("YWdlLWVuY3J5", "YWdlLWVuY3J6");
+    // A data key that was copied, under another name.
+    let recipient = |name: &str| {
+        let text = fixture(name);
+        let line = text.lines().find(|line| line.contains("recipient:"));
+        line.expect("a recipient").trim().to_owned()
+    };
+    let (iris, jade) = (recipient("iris.yaml"), recipient("jade.yaml"));
+    let renamed = copied.replace(&iris, &jade);
+    // A group of keys.
+    let (before, rest) = shared.split_once("    age:\n").expect("recipients");
+    let (list, after) = rest.split_once("    encrypted_regex").expect("recipients");
+    let list = list.replace("\n    ", "\n          ");
+    let grouped = format!("{before}    key_groups:\n      - age:\n      {list}");
+    let grouped = format!("{}\n    encrypted_regex{after}", grouped.trim_end());
+
+    for (what, file) in [
+        ("copied", &copied),
+        ("shared", &shared),
+        ("renamed", &renamed),
+        ("grouped", &grouped),
+    ] {
+        let [both, newcomer] = with_file(file, "");
+        let is_of = |one: &String, name: &str| {
+            one.contains("gitops/manifests-key") && one.contains(&format!("tenants/{name}-m.yaml:"))
+        };
+        assert!(
+            both.iter().any(|one| is_of(one, "iris")) && both.iter().any(|one| is_of(one, "jade")),
+            "{what}: {both:?}"
+        );
+        assert!(
+            !newcomer.is_empty() && newcomer.iter().all(|one| is_of(one, "jade")),
+            "{what}: {newcomer:?}"
+        );
+    }
+
+    // A recovery key may be in every file, beside one of the tenant's own.
+    let (_, age) = iris.split_once(' ').expect("a key");
+    let list = format!("  sharedRecipients: [{age}]\n");
+    let item = fixture("jade.yaml");
+    let (_, own) = item.split_once("    age:\n").expect("recipients");
+    let (own, _) = own.split_once("    encrypted_regex").expect("recipients");
+    let two = shared.replace("    age:\n", &format!("    age:\n{own}"));
+    let iris_file = fixture("iris.yaml").replace(
+        "    age:\n",
+        &format!(
+            "    age:\n{}",
+            own.replace(&jade, "recipient: age1other")
+                .replace("YWdlLWVuY3J5", "YWdlLWVuY3J7")
+        ),
+    );
+    let sandbox = fleet();
+    sandbox.write("tenants/iris-m.yaml", iris_file);
+    sandbox.write("tenants/jade-m.yaml", &two);
+    assert!(!errors(&sandbox.run(&["check"])).is_empty());
+    sandbox.write("tenants/fleet.yaml", format!("{FLEET}{list}"));
+    sandbox.run(&["check"]).code(0);
+    sandbox.write("tenants/jade-m.yaml", &shared);
+    let found = errors(&sandbox.run(&["check"]));
+    assert!(
+        matches!(found.as_slice(), [one] if one.contains("jade-m.yaml")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn flux_decrypts_with_the_key_of_the_tenant() {
+    let Some(flux) = FluxLoop::get() else { return };
+    for name in ["iris", "jade"] {
+        let secret = format!("{name}.sops");
+        let key = format!(
+            "age.agekey={}",
+            root()
+                .join(format!("fixtures/sops/{name}.agekey"))
+                .display()
+        );
+        let _ = flux
+            .plane
+            .kubectl(&["delete", "secret", &secret, "-n", "flux-system"]);
+        let args = [
+            "create",
+            "secret",
+            "generic",
+            &secret,
+            "-n",
+            "flux-system",
+            "--from-file",
+            &key,
+        ];
+        ok(&flux.plane.kubectl(&args));
+    }
+    let repo = fleet();
+    repo.git(&["init", "-q", "-b", "main"]);
+    repo.run(&["render"]).code(0);
+    let head = commit(&repo);
+    flux.serve(&repo);
+
+    let password = |name: &str| {
+        let args = [
+            "get",
+            "secret",
+            "db",
+            "-n",
+            name,
+            "-o",
+            "jsonpath={.data.password}",
+        ];
+        flux.plane.kubectl(&args).out
+    };
+    let status = |name: &str, path: &str| {
+        let path = format!("jsonpath={{.status.{path}}}");
+        let args = [
+            "get",
+            "kustomization",
+            name,
+            "-n",
+            "flux-system",
+            "-o",
+            &path,
+        ];
+        flux.plane.kubectl(&args).out
+    };
+    for (name, value) in [("iris", "b2YtaXJpcw=="), ("jade", "b2YtamFkZQ==")] {
+        flux.until(name, || password(name) == value);
+    }
+
+    // `jade` copies what `iris` encrypted, past the check: its key opens nothing of `iris`.
+    let file = "rendered/live/manifests/jade/jade.yaml";
+    let copied = fixture("iris.yaml").replace("namespace: iris", "namespace: jade");
+    let own = repo.read(file);
+    let start = own.find("apiVersion").expect("an object");
+    repo.write(file, format!("{}{copied}", &own[..start]));
+    let next = commit(&repo);
+    flux.push(&repo);
+    flux.until("the copy", || {
+        status("manifests-jade", "lastAttemptedRevision").contains(&next)
+            && status("manifests-jade", "conditions[?(@.type=='Ready')].status") == "False"
+    });
+    flux.until("the neighbour", || {
+        status("manifests-iris", "lastAppliedRevision").contains(&next)
+            && status("tenants-shard-00", "lastAppliedRevision").contains(&next)
+    });
+    assert!(!head.is_empty() && password("jade") == "b2YtamFkZQ==");
+}
+
+/// Commits everything. Returns the commit.
+fn commit(repo: &Sandbox) -> String {
+    repo.git(&["add", "-A"]);
+    assert_eq!(repo.git(&["commit", "-q", "-m", "more"]).code, 0);
+    repo.git(&["rev-parse", "HEAD"]).out.trim().to_owned()
+}
