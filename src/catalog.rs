@@ -168,6 +168,7 @@ pub static RULES: &[&Rule] = &[
     &tree::FIRST_RENDER,
     &tree::FOREIGN_FILE,
     &tree::LOCK_INVALID,
+    &tree::MANIFESTS_WITH_FLOOR,
     &tree::NO_REGISTRY,
     &tree::OBJECT_MOVED,
     &tree::OUTGROWN,

@@ -11,6 +11,7 @@ use crate::diagnostic::{Diagnostic, Level, Scope, sort};
 use crate::graph::NOT_READ;
 use crate::isolation;
 use crate::source::{SourceId, SourceMap, Span};
+use crate::spec::fleet::{FleetSpec, ManifestPlace, Settled};
 use crate::spec::{self, FleetDoc, Loaded, NO_FLEET, ProfileDoc, SpecFile, Specs, TenantDoc};
 use crate::tenancy::{
     self, Context, Linker, ResolveContext, Resolved, Standings, Tenancy, failing,
@@ -88,7 +89,10 @@ pub fn resolve(
         .iter()
         .partition(|input| home.is_shared(sources, input));
 
-    let (shared, in_shared) = read_shared(sources, files, &shared_files, home, &mut findings);
+    let (mut shared, in_shared) = read_shared(sources, files, &shared_files, home, &mut findings);
+    if let Some(fleet) = &mut shared.specs.fleet {
+        settle_manifests(&mut fleet.spec, &lock);
+    }
     let mut about_all = Vec::new();
     let resolve_context = shared.resolve_context(context, &findings, &mut about_all);
 
@@ -146,6 +150,21 @@ pub fn resolve(
         templates: shared.templates,
         profiles_digest,
         findings,
+    }
+}
+
+/// Settles for each cluster where the objects of tenants' verbatim files lie: where the fleet says, else
+/// where they were rendered, else in units of their own.
+fn settle_manifests(fleet: &mut FleetSpec, lock: &Lock) {
+    let stated = fleet.delivery.as_ref().and_then(|d| d.manifests.as_ref());
+    let stated = stated.map(|place| place.value);
+    for cluster in &mut fleet.clusters {
+        let mut settled = lock.settled(cluster.name.as_str()).unwrap_or(Settled {
+            manifests: ManifestPlace::Own,
+            ..Settled::default()
+        });
+        settled.manifests = stated.unwrap_or(settled.manifests);
+        cluster.settled = settled;
     }
 }
 

@@ -15,7 +15,7 @@ use crate::kube::{ObjectId, kinds};
 use crate::source::{SourceMap, Span};
 use crate::spec::FleetDoc;
 use crate::spec::fleet::{ClusterSpec, ManifestPlace};
-use crate::spec::leaf::Line;
+use crate::spec::leaf::{GroupKind, Line};
 use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
 use crate::tenancy::{MANIFESTS_ROLE, Tenancy};
 use crate::value::{Entry, Text, Value, map, merge_entries};
@@ -170,9 +170,9 @@ impl<'a> Renderer<'a> {
         });
 
         let mut roles: Vec<Value> = roles.collect();
-        if fleet.spec.manifest_place() != ManifestPlace::Shared {
+        if cluster.settled.manifests != ManifestPlace::Shared {
             let kinds = fleet.spec.tenant_kinds.iter().flatten();
-            roles.push(manifests_role(kinds.map(|kind| kind.as_str())));
+            roles.push(manifests_role(kinds));
         }
 
         let labels = cluster
@@ -534,16 +534,21 @@ impl<'a> Renderer<'a> {
 }
 
 /// The role of the accounts that apply verbatim files: it writes each kind that tenants may have, and
-/// no kind of the floor. `kinds` are those of CRDs, as `group/Kind`.
-fn manifests_role<'k>(kinds: impl Iterator<Item = &'k str>) -> Value {
+/// no kind of the floor. `kinds` are those of CRDs.
+fn manifests_role<'k>(kinds: impl Iterator<Item = &'k GroupKind>) -> Value {
     let mut resources: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (group, kind) in kinds::tenant_kinds() {
         let plurals = resources.entry(group.name).or_default();
         plurals.insert(kind.plural.to_owned());
     }
-    for (group, kind) in kinds.filter_map(|kind| kind.split_once('/')) {
-        let plurals = resources.entry(group).or_default();
-        plurals.insert(kinds::plural(group, kind));
+    for listed in kinds {
+        let mut parts = listed.as_str().split('/');
+        let (Some(group), Some(kind)) = (parts.next(), parts.next()) else {
+            continue;
+        };
+        let stated = parts.next().map(str::to_owned);
+        let plural = stated.unwrap_or_else(|| kinds::plural(group, kind));
+        resources.entry(group).or_default().insert(plural);
     }
 
     let verbs = [

@@ -275,7 +275,7 @@ impl<'a> FleetReader<'a> {
     fn read_manifests(&mut self, resolved: &mut ResolvedFleet) -> TenantManifests {
         let fleet = resolved.fleet();
         let kinds = fleet.and_then(|fleet| fleet.spec.tenant_kinds.as_ref());
-        let kinds = kinds.into_iter().flatten().map(ToString::to_string);
+        let kinds = kinds.into_iter().flatten().map(|kind| kind.kind());
         let kinds: Vec<String> = kinds.collect();
 
         let named = bundle::wanted(&resolved.tenancy, &self.sources);

@@ -10,9 +10,7 @@ use crate::spec::FleetDoc;
 use crate::spec::fleet::ClusterSpec;
 use crate::tenancy::Tenancy;
 use crate::tenancy::model::{OnCluster, Tenant};
-use crate::tree::{
-    ENTRY, PLATFORM, Tree, TreeUnit, core_of, late_of, manifests_of, manifests_tenant,
-};
+use crate::tree::{ENTRY, PLATFORM, Tree, TreeUnit, core_of, late_of, manifests_of};
 use crate::value::{Text, Value};
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -219,7 +217,10 @@ impl Desired {
             .tenants
             .iter()
             .zip(0..)
-            .map(|(tenant, index)| (TreeUnit::of_tenant(&tenant.name).applier(), index))
+            .flat_map(|(tenant, index)| {
+                let floor = TreeUnit::of_tenant(&tenant.name).applier();
+                [(floor, index), (manifests_of(&tenant.name), index)]
+            })
             .collect();
 
         for value in appliers {
@@ -227,9 +228,6 @@ impl Desired {
                 continue;
             };
             let core = core_of(&id.name).unwrap_or(&id.name);
-            let apart =
-                manifests_tenant(&id.name).map(|tenant| TreeUnit::of_tenant(tenant).applier());
-            let core = apart.as_deref().unwrap_or(core);
             let applier = DesiredObject {
                 value: value.clone(),
                 span: self.span,

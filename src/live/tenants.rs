@@ -6,7 +6,7 @@ use super::finding::LiveFinding;
 use super::observe::Observations;
 use super::rules::{MISSING, NOT_CONVERGED};
 use crate::diagnostic::Level;
-use crate::tree::{ENTRY, core_of, late_of, manifests_of, manifests_tenant};
+use crate::tree::{ENTRY, core_of, is_manifest_unit, late_of, manifests_of};
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -180,7 +180,7 @@ fn core_units(wanted: &Desired) -> BTreeMap<u32, &Text> {
         .values()
         .filter_map(|want| Some((want.tenant?, want.unit.as_ref()?)))
         .filter(|(_, unit)| core_of(unit).is_none() && *unit != ENTRY)
-        .filter(|(_, unit)| manifests_tenant(unit).is_none())
+        .filter(|(_, unit)| !is_manifest_unit(unit))
         .collect()
 }
 

@@ -4,6 +4,7 @@ use super::leaf::{
     Cidr, Duration, GroupKind, Ip, Keyed, LabelKey, LabelValue, Line, Minor, Name, ObjectName,
     OciPrefix, Pattern, RelativePath, VersionReq,
 };
+pub use super::settled::{ManifestPlace, Settled};
 use super::tenant::{PortRule, ReachSpec, Resources, SubjectSpec, VerifySpec};
 use crate::document::Spanned;
 use crate::kube::Quantity;
@@ -55,8 +56,8 @@ pub struct FleetSpec {
     /// Renders: nothing.
     /// Rules: `network/unselectable-label`.
     pub tenant_labels: Option<Vec<TenantLabels>>,
-    /// Kinds of custom resources that tenants may have in `manifests`, as `group/Kind`. They must
-    /// have a namespace.
+    /// Kinds of custom resources that tenants may have in `manifests`, as `group/Kind`, or
+    /// `group/Kind/plural` if the plural is not regular. They must have a namespace.
     ///
     /// Default: the usual namespaced kinds of Kubernetes and Flux alone.
     /// Renders: nothing.
@@ -352,6 +353,10 @@ pub struct ClusterSpec {
     /// Default: none.
     /// Renders: nothing by itself.
     pub endpoints: Option<Vec<Endpoint>>,
+    /// What earlier renders settled.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub settled: Settled,
 }
 
 /// A network plugin.
@@ -603,9 +608,9 @@ pub struct Delivery {
     /// `own` a Kustomization of the tenant's own, applied after the floor as an account that is
     /// bound in the tenant's namespaces alone. `moving` prepares the move from one to the other.
     ///
-    /// Default: `shared`.
+    /// Default: `own` at a cluster's first render; then as the lock says.
     /// Renders: the folders `manifests`, their Kustomizations, and the accounts that apply them.
-    /// Rules: `tree/object-moved`.
+    /// Rules: `tree/object-moved`, `tree/manifests-with-floor`.
     pub manifests: Option<Spanned<ManifestPlace>>,
     /// The path of the one file that lies outside the tree, where the cluster's bootstrap looks for
     /// it. Made from `{{ cluster }}`.
@@ -657,19 +662,6 @@ pub enum UnitChoice {
     Shard,
 }
 
-/// Where the objects of tenants' verbatim files lie.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub enum ManifestPlace {
-    /// In the unit of the tenant's floor: an object that is refused stops the floor's apply.
-    #[default]
-    Shared,
-    /// As `shared`, and Flux deletes no object that leaves a unit.
-    Moving,
-    /// In a Kustomization of the tenant's own.
-    Own,
-}
-
 /// The networks that a cluster declares as its own, by the name of the field.
 pub type OwnRanges<'a> = [(&'static str, &'a Option<Vec<Spanned<Cidr>>>); 4];
 
@@ -682,14 +674,6 @@ impl ClusterSpec {
             ("nodeCIDRs", &self.node_cidrs),
             ("apiServer", &self.api_server),
         ]
-    }
-}
-
-impl FleetSpec {
-    /// Where the objects of tenants' verbatim files lie.
-    pub fn manifest_place(&self) -> ManifestPlace {
-        let stated = self.delivery.as_ref().and_then(|d| d.manifests.as_ref());
-        stated.map_or_else(ManifestPlace::default, |place| place.value)
     }
 }
 

@@ -206,8 +206,9 @@ leaves! {
     FieldPath, "field-path", "a path of a field", field_path;
     /// The id of a rule.
     RuleId, "rule-id", "the id of a rule", rule_id;
-    /// A kind with its group: `cert-manager.io/Certificate`.
-    GroupKind, "group-kind", "a kind as group/Kind", group_kind;
+    /// A kind with its group, and its plural if that is not regular: `cert-manager.io/Certificate`,
+    /// `example.com/Ox/oxen`.
+    GroupKind, "group-kind", "a kind as group/Kind or group/Kind/plural", group_kind;
     /// The id of an object: `Kind/namespace/name`.
     ObjectId, "object-id", "an object as Kind/namespace/name", object_id;
     /// A text with `{{ expressions }}`.
@@ -538,9 +539,19 @@ fn rule_id(text: &str) -> Result<(), String> {
     }
 }
 
+impl GroupKind {
+    /// The kind with its group: `group/Kind`.
+    pub fn kind(&self) -> String {
+        let parts: Vec<&str> = self.as_str().split('/').take(2).collect();
+        parts.join("/")
+    }
+}
+
 fn group_kind(text: &str) -> Result<(), String> {
     let ok = text.split_once('/').is_some_and(|(group, kind)| {
+        let (kind, plural) = kind.split_once('/').unwrap_or((kind, "regular"));
         dns_subdomain(group).is_ok()
+            && dns_label(plural).is_ok()
             && kind.starts_with(|character: char| character.is_ascii_uppercase())
             && kind.bytes().all(|byte| byte.is_ascii_alphanumeric())
     });

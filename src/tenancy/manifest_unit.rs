@@ -53,11 +53,15 @@ impl TenantDraft<'_, '_> {
     ) -> ManifestsApart {
         let decryption = self.decryption(spec, out);
         let fleet = &self.resolver.fleet.spec;
-        let place = fleet.manifest_place();
+        let settled = &cluster.settled;
+        let place = settled.manifests;
+        // A unit that has lost its last file stays, so that Flux can delete as its account what the
+        // file held.
         let has_files = spec
             .manifests
             .as_ref()
-            .is_some_and(|files| !files.is_empty());
+            .is_some_and(|files| !files.is_empty())
+            || settled.manifest_units.contains(&self.tenant.name.value);
         if !has_files || place == ManifestPlace::Shared || spec.flux_create_tenant().is_some() {
             return ManifestsApart::default();
         }

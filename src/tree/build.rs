@@ -16,7 +16,7 @@ use crate::expression::eval_text;
 use crate::plain::plain;
 use crate::source::Span;
 use crate::spec::FleetDoc;
-use crate::spec::fleet::{ManifestPlace, SourceMode};
+use crate::spec::fleet::{ClusterSpec, ManifestPlace, SourceMode};
 use crate::tenancy::model::Tenant;
 use crate::tenancy::{ClaimKind, DERIVED_NAME, claims};
 use crate::value::Value;
@@ -88,7 +88,7 @@ pub fn build<T: ObjectForm>(
         tree.artifacts.extend(artifacts);
         outgrown(request, sharding, bundle.cluster, out);
 
-        let line = cluster_line(request, name, sharding);
+        let line = cluster_line(request, cluster, sharding);
         tree.clusters.insert(name.to_owned(), line);
         if request.texts {
             record_removals(request, name, &mut tree);
@@ -99,10 +99,15 @@ pub fn build<T: ObjectForm>(
 }
 
 /// The cluster's line of the lock.
-fn cluster_line(request: &TreeRequest<'_>, cluster: &str, sharding: Sharding) -> ClusterEntry {
+fn cluster_line(
+    request: &TreeRequest<'_>,
+    cluster: &ClusterSpec,
+    sharding: Sharding,
+) -> ClusterEntry {
     let (unit, shards) = sharding.record();
+    let name = cluster.name.as_str();
     ClusterEntry {
-        cluster: cluster.to_owned(),
+        cluster: name.to_owned(),
         owner: Some(request.fleet.name.value.to_string()),
         tool: request.version.to_owned(),
         templates: request.templates.to_owned(),
@@ -111,8 +116,8 @@ fn cluster_line(request: &TreeRequest<'_>, cluster: &str, sharding: Sharding) ->
         shards,
         fleet: request.fleet.digest.clone(),
         tree: request.layout.tree.clone(),
-        entry: entry_path(request.fleet, cluster).unwrap_or_default(),
-        manifests: request.fleet.spec.manifest_place(),
+        entry: entry_path(request.fleet, name).unwrap_or_default(),
+        manifests: cluster.settled.manifests,
     }
 }
 
@@ -136,7 +141,7 @@ fn place_tenants<T: ObjectForm>(
     let cluster = bundle.cluster;
     let mut placed = PlacedUnits::default();
     let apart = bundle.tenants.iter();
-    let apart = apart.filter(|tenant| !tenant.manifests.objects.is_empty());
+    let apart = apart.filter(|part| has_manifest_unit(request, cluster, part));
     placed.apart = apart
         .map(|part| {
             let tenant = &request.tenancy.tenants[part.index];
@@ -166,6 +171,22 @@ fn place_tenants<T: ObjectForm>(
     }
 
     placed
+}
+
+/// Whether a tenant's verbatim files have a unit on a cluster. One that has lost its last object stays:
+/// while it is there, Flux deletes as its account what it held.
+fn has_manifest_unit<T: ObjectForm>(
+    request: &TreeRequest<'_>,
+    cluster: usize,
+    bundle: &TenantBundle<T>,
+) -> bool {
+    let settled = &request.fleet.spec.clusters[cluster].settled;
+    let tenant = &request.tenancy.tenants[bundle.index];
+    let has_unit = tenant
+        .on(cluster)
+        .is_some_and(|on| on.manifest_unit.is_some());
+    has_unit
+        && (!bundle.manifests.objects.is_empty() || settled.manifest_units.contains(&bundle.tenant))
 }
 
 /// The Secret that decrypts a tenant's verbatim files on a cluster.
@@ -244,8 +265,9 @@ fn tenant_files<T: ObjectForm>(
     let name = &clusters[cluster];
     let source = request.sources.path(tenant.name.span);
 
+    let has_unit = has_manifest_unit(request, cluster, bundle);
     let file = |part: TenantPart, set: &mut ObjectSet<T>| {
-        if set.objects.is_empty() {
+        if set.objects.is_empty() && !(has_unit && part == TenantPart::Manifests) {
             return None;
         }
         let (claims, edges) = match part {
@@ -365,7 +387,7 @@ fn place_entry(
         engine: ClusterEngine::new(&request.fleet.spec, cluster),
         layout: request.layout,
         artifacts,
-        keep_objects: request.fleet.spec.manifest_place() == ManifestPlace::Moving,
+        keep_objects: cluster.settled.manifests == ManifestPlace::Moving,
     };
 
     let folder = request.layout.cluster(name);

@@ -68,16 +68,24 @@ pub struct ManifestUnit {
 
 /// The start of the name of the object that applies a tenant's verbatim files.
 const MANIFESTS_PREFIX: &str = "manifests-";
+/// The characters of a long tenant's name, and of its digest, in the name of that object. Flux puts
+/// the name into a label: it has at most 63 characters.
+const SHORTENED: (usize, usize) = (36, 16);
 
-/// Returns the name of the object that applies a tenant's verbatim files.
+/// Returns the name of the object that applies a tenant's verbatim files. That of a long tenant's name
+/// ends in a digest, after a dot: no tenant's name has one, so no two tenants come to one name.
 pub fn manifests_of(tenant: &str) -> String {
-    format!("{MANIFESTS_PREFIX}{tenant}")
+    let (start, digest) = SHORTENED;
+    if tenant.len() <= start + digest + 1 {
+        return format!("{MANIFESTS_PREFIX}{tenant}");
+    }
+    let hash = blake3::hash(tenant.as_bytes()).to_hex();
+    format!("{MANIFESTS_PREFIX}{}.{}", &tenant[..start], &hash[..digest])
 }
 
-/// Returns the tenant whose verbatim files an object of this name applies; `None` if this is no such
-/// name. The inverse of [`manifests_of`].
-pub fn manifests_tenant(applier: &str) -> Option<&str> {
-    applier.strip_prefix(MANIFESTS_PREFIX)
+/// Whether an object of this name applies the verbatim files of a tenant.
+pub fn is_manifest_unit(applier: &str) -> bool {
+    applier.starts_with(MANIFESTS_PREFIX)
 }
 
 /// Makes the objects that apply a cluster's tree.

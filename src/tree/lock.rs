@@ -6,11 +6,12 @@
 //! unseen.
 
 use super::cluster_entry::ClusterEntry;
-use super::layout::{FileKind, Record};
+use super::layout::{FileKind, Record, TenantPart};
 use super::record::{FileEntry, namespaces};
 use super::shards::recorded_unit;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::source::{Source, SourceId, Span};
+use crate::spec::fleet::Settled;
 use crate::tenancy::{ClaimKey, Prior};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -206,6 +207,25 @@ impl Lock {
     ) {
         self.files.append(&mut records);
         self.spans.append(&mut spans);
+    }
+
+    /// What the last render settled for a cluster. `None` if it was never rendered.
+    pub fn settled(&self, cluster: &str) -> Option<Settled> {
+        let entry = self.clusters.get(cluster)?;
+        let folder = entry.folder();
+        let files = self.files.values().filter(|file| file.cluster == cluster);
+        let units = files.filter_map(|file| match folder.parse(&file.path)? {
+            FileKind::Tenant {
+                tenant,
+                part: TenantPart::Manifests,
+                ..
+            } => Some(tenant.to_owned()),
+            _ => None,
+        });
+        Some(Settled {
+            manifests: entry.manifests,
+            manifest_units: units.collect(),
+        })
     }
 
     /// Whether the record of a file is a line of the lock.

@@ -70,6 +70,18 @@ rule! {
     pub static UNKNOWN_CLUSTER = "tree/unknown-cluster", Warning;
 }
 
+rule! {
+    /// Tenants' verbatim files lie in the units of their floors.
+    ///
+    /// ## Why it matters
+    /// An object that only the cluster can refuse (by a quota, a webhook, a missing CRD) stops the
+    /// whole unit: the tenant's floor, and in a shard every neighbour's.
+    /// ## Fix
+    /// Move them to units of their own in two commits, `delivery.manifests: moving`, then `own`
+    /// (docs/upgrading.md). A cluster that is rendered for the first time has `own`.
+    pub static MANIFESTS_WITH_FLOOR = "tree/manifests-with-floor", Warning;
+}
+
 /// Checks whether the lock and the records allow the tenants as they are rendered now. A finding of
 /// a tenant holds its files.
 pub fn check_moves<T: ObjectForm>(
@@ -78,6 +90,7 @@ pub fn check_moves<T: ObjectForm>(
 ) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     unknown_clusters(request, &mut out);
+    out.extend(manifests_with_floor(request));
 
     if let Some(fault) = another_tree(request).or_else(|| another_fleet(request)) {
         out.push(fault);
@@ -141,6 +154,53 @@ fn unknown_clusters(request: &TreeRequest<'_>, out: &mut Vec<Diagnostic>) {
                 .fix(fix)
                 .scope(Scope::Fleet),
         );
+    }
+}
+
+/// Warns of clusters whose units hold verbatim files beside the floor, once.
+fn manifests_with_floor(request: &TreeRequest<'_>) -> Option<Diagnostic> {
+    let spec = &request.fleet.spec;
+    let has_files = |cluster: usize| {
+        let mut on = request.tenancy.tenants.iter().filter_map(|t| t.on(cluster));
+        on.any(|on| !on.manifests.is_empty() && !on.plain)
+    };
+    let clusters = spec.clusters.iter().enumerate();
+    let shared: Vec<&str> = clusters
+        .filter(|(index, cluster)| {
+            cluster.settled.manifests != ManifestPlace::Own && has_files(*index)
+        })
+        .map(|(_, cluster)| cluster.name.as_str())
+        .collect();
+    if shared.is_empty() {
+        return None;
+    }
+
+    let stated = spec.delivery.as_ref().and_then(|d| d.manifests.as_ref());
+    let span = stated.map_or(request.fleet.name.span, |place| place.span);
+    let message = format!(
+        "verbatim files of tenants lie in the units of the floor on {}: one that the cluster refuses \
+         stops the floor",
+        some(&shared)
+    );
+    let fix = match stated.map(|place| place.value) {
+        Some(ManifestPlace::Moving) => {
+            "once this is applied, set delivery.manifests: own (docs/upgrading.md)"
+        }
+        _ => "set delivery.manifests: moving, and, once that is applied, own (docs/upgrading.md)",
+    };
+    Some(
+        Diagnostic::new(&MANIFESTS_WITH_FLOOR, span, message)
+            .fix(fix)
+            .scope(Scope::Fleet),
+    )
+}
+
+/// The first clusters of a list, and how many more there are.
+fn some(clusters: &[&str]) -> String {
+    let first: Vec<String> = clusters.iter().take(3).map(|c| format!("`{c}`")).collect();
+    match clusters.len() - first.len() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }
 

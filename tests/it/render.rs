@@ -351,7 +351,8 @@ fn roles_of_the_catalogue_cannot_edit_the_floor() {
             [
                 "tenantry-owner",
                 "tenantry-secrets-viewer",
-                "tenantry-deployer"
+                "tenantry-deployer",
+                "tenantry-manifests"
             ]
             .contains(&name),
             "{name}"

@@ -109,7 +109,7 @@ fn verbatim_manifests_pass_byte_for_byte() {
 
     sandbox.write(
         "tenants/fleet.yaml",
-        format!("{FLEET}  tenantKinds: [cert-manager.io/Certificate]\n"),
+        format!("{FLEET}  tenantKinds: [cert-manager.io/Certificate]\n  delivery: {{manifests: shared}}\n"),
     );
 
     sandbox.write("extra/x.yaml", format!("{text}---\n{crd}"));
@@ -238,7 +238,8 @@ fn manifests_are_read_as_flux_reads_them() {
             ran.err
         );
         assert!(
-            !sandbox.has("rendered/prod/tenants/bad") && !sandbox.has("rendered/prod/late/bad"),
+            !sandbox.has("rendered/prod/tenants/bad")
+                && !sandbox.has("rendered/prod/manifests/bad"),
             "{what}"
         );
     }
@@ -255,7 +256,7 @@ fn manifests_are_read_as_flux_reads_them() {
     );
 
     sandbox.run(&["render"]).code(0);
-    let text = sandbox.read("rendered/prod/tenants/bad/bad.yaml");
+    let text = sandbox.read("rendered/prod/manifests/bad/bad.yaml");
     assert_eq!(
         (
             text.matches("{name: x,").count(),

@@ -150,7 +150,7 @@ fn tree_units(session: &Session) -> ClusterObjectSets {
             after: None,
             account: None,
             decryption: None,
-            keep_objects: fleet.spec.manifest_place() == ManifestPlace::Moving,
+            keep_objects: cluster.settled.manifests == ManifestPlace::Moving,
         };
         let objects = engine.render(&fleet.name.value, &folder);
         let objects = objects

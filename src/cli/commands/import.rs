@@ -287,7 +287,7 @@ fn missing_in(fleet: &FleetSpec, made: &Output) -> Map<String, Value> {
             .tenant_kinds
             .iter()
             .flatten()
-            .any(|k| k.as_str() == kind.as_str())
+            .any(|k| k.kind() == **kind)
     };
 
     let kinds: Vec<&String> = made.kinds.iter().filter(|k| !listed(k)).collect();
