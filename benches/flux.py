@@ -3,7 +3,8 @@
 
 benches/flux.py [TENANTS] [UNIT/SOURCE ...]: for each of tenant/shared, shard/shared, tenant/perShard and shard/perShard (or
 those that are named), a control plane and Flux (tests/tools.sh) with a fleet of so many generated tenants (200 when left
-out) in a Git repository and an OCI registry on loopback. Needs target/release/tenantry. Nothing waits longer than LIMIT.
+out) in a Git repository and an OCI registry on loopback. Needs target/release/tenantry, or PROGRAM. Nothing waits longer than
+LIMIT. With MANIFESTS=shared or own each tenant has a verbatim file of three objects, in the unit that delivery.manifests says.
 """
 
 import glob
@@ -23,13 +24,33 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 200
 CASES = sys.argv[2:] or ["shard/perShard", "shard/shared", "tenant/perShard", "tenant/shared"]
 LIMIT = float(os.environ.get("LIMIT", "900"))
-PROGRAM = os.path.join(ROOT, "target/release/tenantry")
+PROGRAM = os.environ.get("PROGRAM", os.path.join(ROOT, "target/release/tenantry"))
+GENERATE = os.environ.get("GENERATE")
+MANIFESTS = os.environ.get("MANIFESTS")
 PORTS = [str(port) for port in range(26790, 26800)]
 ETCD, PEER, API, GIT, REGISTRY = PORTS[:5]
 CONTROLLERS = (
     "namespace-controller,serviceaccount-controller,clusterrole-aggregation-controller,"
     "garbage-collector-controller,root-ca-certificate-publisher-controller"
 )
+VERBATIM = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, namespace: NS}
+data: {a: b}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: NS}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: NS}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: web}}
+  template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: registry.example/web}]}}
+"""
 BOOT = f"""
 apiVersion: source.toolkit.fluxcd.io/v1
 kind: GitRepository
@@ -199,13 +220,15 @@ class Case:
         return len(members), sum(m.size for m in members)
 
     def measure(self):
-        run("cargo", "run", "-q", "--release", "--example", "generate", str(COUNT), self.fleet, cwd=ROOT)
+        generate = [GENERATE] if GENERATE else ["cargo", "run", "-q", "--release", "--example", "generate"]
+        run(*generate, str(COUNT), self.fleet, cwd=ROOT)
         path = f"{self.fleet}/tenants/fleet.yaml"
         with open(path) as file:
             text = file.read()
         own = f"      flux: {{artifacts: {{url: \"oci://127.0.0.1:{REGISTRY}/fleet\", insecure: true, interval: 1h}}}}\n"
         text = text.replace("    - name: prod\n", "    - name: prod\n" + own, 1)
-        text += f"  delivery: {{unit: {self.unit}, source: {self.source}}}\n"
+        place = f", manifests: {MANIFESTS}" if MANIFESTS else ""
+        text += f"  delivery: {{unit: {self.unit}, source: {self.source}{place}}}\n"
         with open(path, "w") as file:
             file.write(text)
         # What Flux reads: the syncs of tenants have repositories that are not there, and are left out.
@@ -214,6 +237,12 @@ class Case:
                 text = file.read()
             with open(path, "w") as file:
                 file.write(text.split("  sync:\n")[0])
+            if MANIFESTS:
+                name = os.path.basename(path).removesuffix(".yaml")
+                with open(path, "a") as file:
+                    file.write(f"  manifests: [{name}-m.yaml]\n")
+                with open(path.replace(".yaml", "-m.yaml"), "w") as file:
+                    file.write(VERBATIM.replace("NS", name))
         run("git", "init", "-q", "-b", "main", self.fleet)
         _, head = self.commit()
         self.api = Api()

@@ -16,7 +16,7 @@ use crate::spec::{self, FleetDoc, Loaded, NO_FLEET, ProfileDoc, SpecFile, Specs,
 use crate::tenancy::{
     self, Context, Linker, ResolveContext, Resolved, Standings, Tenancy, failing,
 };
-use crate::tree::{self, FileEntry, Layout, Lock, Tree, TreeRequest};
+use crate::tree::{self, FileEntry, FileKind, Layout, Lock, TenantPart, Tree, TreeRequest};
 use indexmap::IndexSet;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,7 +91,7 @@ pub fn resolve(
 
     let (mut shared, in_shared) = read_shared(sources, files, &shared_files, home, &mut findings);
     if let Some(fleet) = &mut shared.specs.fleet {
-        settle_manifests(&mut fleet.spec, &lock);
+        settle_manifests(&mut fleet.spec, &lock, &context.removable);
     }
     let mut about_all = Vec::new();
     let resolve_context = shared.resolve_context(context, &findings, &mut about_all);
@@ -154,18 +154,57 @@ pub fn resolve(
 }
 
 /// Settles for each cluster where the objects of tenants' verbatim files lie: where the fleet says, else
-/// where they were rendered, else in units of their own.
-fn settle_manifests(fleet: &mut FleetSpec, lock: &Lock) {
+/// where they were rendered, else in units of their own. `removable` are tenants whose empty units go.
+fn settle_manifests(fleet: &mut FleetSpec, lock: &Lock, removable: &[String]) {
     let stated = fleet.delivery.as_ref().and_then(|d| d.manifests.as_ref());
     let stated = stated.map(|place| place.value);
     for cluster in &mut fleet.clusters {
-        let mut settled = lock.settled(cluster.name.as_str()).unwrap_or(Settled {
+        let recorded = lock.settled(cluster.name.as_str(), removable);
+        let mut settled = recorded.unwrap_or(Settled {
             manifests: ManifestPlace::Own,
             ..Settled::default()
         });
         settled.manifests = stated.unwrap_or(settled.manifests);
         cluster.settled = settled;
     }
+}
+
+/// The rendered files that hold verbatim objects of tenants that have some, each with the index of its
+/// cluster in the fleet.
+pub fn last_rendered(resolved: &ResolvedFleet) -> Vec<(usize, String)> {
+    let Some(fleet) = resolved.fleet() else {
+        return Vec::new();
+    };
+    let tenants = resolved.tenancy.tenants.iter();
+    let have_files = tenants.filter(|tenant| tenant.on.iter().any(|on| !on.manifests.is_empty()));
+    let have_files: BTreeSet<&str> = have_files.map(|t| t.name.value.as_str()).collect();
+    if have_files.is_empty() {
+        return Vec::new();
+    }
+
+    let holds = |cluster: usize, entry: &FileEntry| {
+        let spec = &fleet.spec.clusters[cluster];
+        let lines = resolved.lock.clusters.get(spec.name.as_str());
+        let file = lines.and_then(|line| line.folder().parse(&entry.path));
+        match file {
+            Some(FileKind::Tenant { tenant, part, .. }) => {
+                let is_apart = part == TenantPart::Manifests;
+                have_files.contains(tenant)
+                    && (is_apart || spec.settled.manifests != ManifestPlace::Own)
+            }
+            _ => false,
+        }
+    };
+    let clusters: BTreeMap<&str, usize> = cluster_names(&resolved.specs)
+        .into_iter()
+        .zip(0..)
+        .collect();
+    let files = resolved.lock.files.values();
+    let found = files.filter_map(|entry| {
+        let cluster = *clusters.get(entry.cluster.as_str())?;
+        holds(cluster, entry).then(|| (cluster, entry.path.clone()))
+    });
+    found.collect()
 }
 
 /// What all tenants have in common.

@@ -15,7 +15,7 @@ use crate::tenancy::model::{OnCluster, Tenant};
 use crate::tenancy::{self, MANIFEST_FLOOR, Permits, Tenancy};
 use crate::value::Value as Made;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 rule! {
@@ -51,6 +51,42 @@ pub struct TenantManifests {
     files: BTreeMap<String, File>,
     permits: Option<Arc<Permits>>,
     kinds: Vec<String>,
+    last: LastRendered,
+}
+
+/// Objects as they were rendered last, and as a revision has them, by cluster.
+#[derive(Debug, Default)]
+pub struct LastRendered {
+    objects: BTreeMap<usize, HashMap<ObjectId, Vec<Node>>>,
+}
+
+impl LastRendered {
+    /// Reads rendered files, each with the index of its cluster.
+    pub fn load(sources: &SourceMap, files: &[(usize, SourceId)]) -> Self {
+        let read = |(cluster, id): &(usize, SourceId)| {
+            (*cluster, document::parse_foreign(*id, sources.get(*id)).0)
+        };
+        let read: Vec<(usize, Vec<Document>)> = files.par_iter().map(read).collect();
+
+        let mut last = Self::default();
+        for (cluster, documents) in read {
+            let of_cluster = last.objects.entry(cluster).or_default();
+            for document in documents {
+                if let Ok(id) = ObjectId::of(&document.root) {
+                    of_cluster.entry(id).or_default().push(document.root);
+                }
+            }
+        }
+        last
+    }
+
+    /// An object on a cluster.
+    fn of(&self, cluster: usize, id: &ObjectId) -> &[Node] {
+        let of_cluster = self.objects.get(&cluster);
+        of_cluster
+            .and_then(|objects| objects.get(id))
+            .map_or(&[], Vec::as_slice)
+    }
 }
 
 #[derive(Debug)]
@@ -168,7 +204,14 @@ impl TenantManifests {
             files: found.par_iter().map(read).collect(),
             permits: Some(permits),
             kinds,
+            last: LastRendered::default(),
         }
+    }
+
+    /// The same, compared with what was rendered before.
+    #[must_use]
+    pub fn after(self, last: LastRendered) -> Self {
+        Self { last, ..self }
     }
 
     /// Whether no tenant names a file.
@@ -272,6 +315,7 @@ impl TenantManifests {
         object.check_role(self.permits.as_deref())?;
         object.check_applicability(document)?;
         object.check_validity(document)?;
+        object.check_update(document, &self.last)?;
 
         Ok(Some(Object {
             id: object.id,
@@ -435,6 +479,31 @@ impl VerbatimObject<'_> {
         Err(Box::new(
             Diagnostic::new(&MANIFEST_REFUSED, span, message).fix(fix),
         ))
+    }
+
+    /// Refuses a change of the applied object that no API server takes.
+    fn check_update(&self, document: &Document, last: &LastRendered) -> Checked {
+        if delivery::is_replaced(&document.root) {
+            return Ok(());
+        }
+        for old in last.of(self.on.cluster, &self.id) {
+            let Some(refusal) = validation::check_update(&self.id, old, &document.root) else {
+                continue;
+            };
+            let message = format!("`{}` would not be applied: {refusal}", self.id);
+            let span = refusal.span.unwrap_or(self.span);
+            let fix = format!(
+                "restore {}; or give the object another name; or take it out, render, wait until that \
+                 is applied, and add it again",
+                refusal.field
+            );
+            return Err(Box::new(
+                Diagnostic::new(&MANIFEST_REFUSED, span, message)
+                    .related(old.span, "as it was rendered before")
+                    .fix(fix),
+            ));
+        }
+        Ok(())
     }
 
     /// Refuses a binding to a role that loosens the floor, without a waiver.

@@ -9,7 +9,7 @@ use super::written::{WrittenTree, read_record};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tenantry::bundle::{self, MANIFEST, NamedManifest, TenantManifests};
+use tenantry::bundle::{self, LastRendered, MANIFEST, NamedManifest, TenantManifests};
 use tenantry::compile::{self, InputFiles, ResolvedFleet};
 use tenantry::delivery::{RepositorySurvey, may_say};
 use tenantry::diagnostic::{Diagnostic, Rule, Scope};
@@ -53,6 +53,7 @@ pub struct FleetReader<'a> {
     cli: &'a Cli,
     workspace: Workspace,
     store: &'a dyn Store,
+    past: Option<&'a dyn Store>,
     sources: SourceMap,
     files: InputFiles,
 }
@@ -69,9 +70,16 @@ impl<'a> FleetReader<'a> {
             cli,
             workspace,
             store,
+            past: None,
             sources: SourceMap::default(),
             files,
         }
+    }
+
+    /// Compares tenants' objects with those that a revision has too.
+    #[must_use]
+    pub fn since(self, past: Option<&'a dyn Store>) -> Self {
+        Self { past, ..self }
     }
 
     /// Resolves what was read. `written` is `None` if the records of the tree do not count.
@@ -293,7 +301,23 @@ impl<'a> FleetReader<'a> {
         }
 
         let permits = Arc::clone(&resolved.tenancy.permits);
-        TenantManifests::load(&self.sources, &reading.found, permits, kinds)
+        let last = self.read_last(resolved);
+        TenantManifests::load(&self.sources, &reading.found, permits, kinds).after(last)
+    }
+
+    /// Reads the objects that were rendered from tenants' manifests before.
+    fn read_last(&mut self, resolved: &ResolvedFleet) -> LastRendered {
+        let mut files = Vec::new();
+        for (cluster, path) in compile::last_rendered(resolved) {
+            for store in [Some(self.store), self.past].into_iter().flatten() {
+                if let FileContent::Bytes(bytes) = store.read(&path)
+                    && let Ok(text) = String::from_utf8(bytes)
+                {
+                    files.push((cluster, self.sources.add(Source::new(path.clone(), text))));
+                }
+            }
+        }
+        LastRendered::load(&self.sources, &files)
     }
 }
 

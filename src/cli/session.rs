@@ -73,26 +73,40 @@ impl Session {
         store: &dyn Store,
         context: Context,
     ) -> Result<Self, CliError> {
+        Self::read_since(cli, workspace, store, context, None)
+    }
+
+    /// The same, where tenants' objects are compared with those of a revision too.
+    pub fn read_since(
+        cli: &Cli,
+        workspace: Workspace,
+        store: &dyn Store,
+        context: Context,
+        past: Option<&dyn Store>,
+    ) -> Result<Self, CliError> {
         // The first document waits for the checkers of schemas: they are made meanwhile.
         rayon::spawn(compile::prepare);
         let (files, written) = rayon::join(
             || FleetFiles::read(&workspace, store),
             || WrittenTree::read(&workspace),
         );
-        FleetReader::new(cli, workspace, store).resolve(files?, Some(written?), context)
+        let reader = FleetReader::new(cli, workspace, store).since(past);
+        reader.resolve(files?, Some(written?), context)
     }
 
-    /// The same over a lock and records that were read before.
+    /// The same over a lock and records that were read before, and compared with the revision that they
+    /// are of.
     pub fn read_over(
         cli: &Cli,
         workspace: Workspace,
         store: &dyn Store,
         context: Context,
-        written: WrittenTree,
+        (written, past): (WrittenTree, &dyn Store),
     ) -> Result<Self, CliError> {
         rayon::spawn(compile::prepare);
         let files = FleetFiles::read(&workspace, store)?;
-        FleetReader::new(cli, workspace, store).resolve(files, Some(written), context)
+        let reader = FleetReader::new(cli, workspace, store).since(Some(past));
+        reader.resolve(files, Some(written), context)
     }
 
     /// Whether a spec declares this tenant.

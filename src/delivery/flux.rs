@@ -443,6 +443,22 @@ pub(super) fn reaches_out(
         .map(|name| format!("it names the namespace `{name}`, which is not the tenant's"))
 }
 
+/// Whether an object has the mark by which Flux deletes and makes it anew when an update is refused, or
+/// one by which it leaves it as it is. Values are read in any case.
+pub(super) fn is_replaced(object: &Node) -> bool {
+    const FORCED: (&str, &str) = ("kustomize.toolkit.fluxcd.io/force", "enabled");
+    let freezing = CONVENTIONS
+        .marks
+        .iter()
+        .filter(|mark| mark.effect.freezes());
+    let mut marks = freezing.map(|mark| (mark.key, mark.value)).chain([FORCED]);
+    let says = |part: &str, key: &str, value: &str| {
+        let stated = object.at(&["metadata", part, key]).and_then(Node::as_str);
+        stated.is_some_and(|stated| stated.eq_ignore_ascii_case(value))
+    };
+    marks.any(|(key, value)| says("annotations", key, value) || says("labels", key, value))
+}
+
 /// Fields of Flux's objects that name a namespace.
 const NAMESPACE_FIELDS: [&str; 5] = [
     "/spec/sourceRef/namespace",

@@ -15,6 +15,7 @@ pub use applied::AppliedPath;
 pub use ignore::{IgnorePattern, IgnorePatterns};
 pub use survey::{KustomizationFiles, RepositorySurvey, is_kustomization_file, may_say};
 
+use crate::document::Node;
 use crate::kube::ObjectId;
 use crate::spec::fleet::{Artifacts, ClusterSpec, FleetSpec};
 use crate::spec::tenant;
@@ -198,6 +199,13 @@ pub fn reaches_out(
 ) -> Option<String> {
     Engine::ALL.into_iter().find_map(|engine| match engine {
         Engine::Flux => flux::reaches_out(id, object, is_own),
+    })
+}
+
+/// Whether an object says that an engine does not update it: it is replaced, or left as it is.
+pub fn is_replaced(object: &Node) -> bool {
+    Engine::ALL.into_iter().any(|engine| match engine {
+        Engine::Flux => flux::is_replaced(object),
     })
 }
 

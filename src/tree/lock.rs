@@ -209,8 +209,9 @@ impl Lock {
         self.spans.append(&mut spans);
     }
 
-    /// What the last render settled for a cluster. `None` if it was never rendered.
-    pub fn settled(&self, cluster: &str) -> Option<Settled> {
+    /// What the last render settled for a cluster. `None` if it was never rendered. The empty units of
+    /// `removable` tenants are left out.
+    pub fn settled(&self, cluster: &str, removable: &[String]) -> Option<Settled> {
         let entry = self.clusters.get(cluster)?;
         let folder = entry.folder();
         let files = self.files.values().filter(|file| file.cluster == cluster);
@@ -219,7 +220,10 @@ impl Lock {
                 tenant,
                 part: TenantPart::Manifests,
                 ..
-            } => Some(tenant.to_owned()),
+            } => {
+                let may_go = removable.iter().any(|name| name == tenant);
+                (!may_go || !file.objects.is_empty()).then(|| tenant.to_owned())
+            }
             _ => None,
         });
         Some(Settled {

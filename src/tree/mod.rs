@@ -39,7 +39,7 @@ pub use artifacts::NO_REGISTRY;
 pub use build::{build, entry_path, header};
 pub use check::{BEHIND, Behind, STALE, TreeRevision, Written, check as check_disk};
 pub use cluster_entry::ClusterEntry;
-pub use entry::{ENTRY, PLATFORM, TreeUnit, core_of, late_of, is_manifest_unit, manifests_of};
+pub use entry::{ENTRY, PLATFORM, TreeUnit, core_of, is_manifest_unit, late_of, manifests_of};
 pub use hidden::{HIDDEN_FILE, IgnoreFiles, hidden_files};
 pub use layout::{
     ClusterFolder, FileKind, Layout, Record, TenantPart, is_below_tree, tree_folders,
@@ -47,7 +47,8 @@ pub use layout::{
 pub use lock::{LOCK_INVALID, Lock, Tombstone};
 pub use model::{Artifact, DesiredFile, Tree, TreeRequest};
 pub use moves::{
-    ANOTHER_FLEET, MANIFESTS_WITH_FLOOR, OBJECT_MOVED, UNKNOWN_CLUSTER, UNRETIRED_REMOVAL, check_moves,
+    ANOTHER_FLEET, MANIFESTS_WITH_FLOOR, OBJECT_MOVED, UNKNOWN_CLUSTER, UNRETIRED_REMOVAL,
+    check_moves,
 };
 pub use plan::{Disk, EDITED, FOREIGN_FILE, OnDisk, Plan, plan};
 pub use quarantine::QUARANTINED;

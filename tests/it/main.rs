@@ -82,6 +82,7 @@ mod spec;
 mod tamper;
 mod tenant_objects;
 mod tree;
+mod updates;
 mod validation;
 mod verbatim_hosts;
 mod waivers;

@@ -32,7 +32,9 @@ pub fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, CliError> {
         context.inputs = Some(past.inputs);
     }
 
-    let mut session = Session::read_with(cli, workspace, store.as_ref(), context)?;
+    let applied = applied(args, &workspace)?;
+    let mut session =
+        Session::read_since(cli, workspace, store.as_ref(), context, applied.as_deref())?;
     let compiled = session.compile::<ObjectId>(Selection::default());
     let mut findings = compiled.findings.clone();
     let before = findings.len();
@@ -133,6 +135,27 @@ fn store(args: &CheckArgs, workspace: &Workspace) -> Result<Box<dyn Store>, CliE
     Ok(Box::new(DiskStore::new(&workspace.root)?))
 }
 
+/// The tree that is applied now: that of the revision of `--since`, or, of what is staged, that of the
+/// last commit.
+#[cfg(feature = "git")]
+fn applied(args: &CheckArgs, workspace: &Workspace) -> Result<Option<Box<dyn Store>>, CliError> {
+    use crate::cli::git::Revision;
+    Ok(match (&args.since, args.staged) {
+        (Some(revision), _) => Some(Box::new(Revision::open(&workspace.root, revision)?)),
+        // A first commit has none.
+        (None, true) => match Revision::open(&workspace.root, "HEAD") {
+            Ok(revision) => Some(Box::new(revision)),
+            Err(_) => None,
+        },
+        (None, false) => None,
+    })
+}
+
+#[cfg(not(feature = "git"))]
+fn applied(_: &CheckArgs, _: &Workspace) -> Result<Option<Box<dyn Store>>, CliError> {
+    Ok(None)
+}
+
 /// What a revision has.
 struct Past {
     /// Its findings.
@@ -148,7 +171,10 @@ fn at_revision(cli: &Cli, revision: &str) -> Result<Past, CliError> {
     let store = Revision::open(&workspace.root, revision)?;
     // The tree may lie in another repository, which does not have the revision.
     let mut session = match past_tree(&workspace, revision) {
-        Ok(past) => Session::read_over(cli, workspace, &store, Context::default(), past.written)?,
+        Ok(past) => {
+            let over = (past.written, &store as &dyn Store);
+            Session::read_over(cli, workspace, &store, Context::default(), over)?
+        }
         Err(_) => Session::read_with(cli, workspace, &store, Context::default())?,
     };
     let tenants = session.resolved.tenancy.tenants.iter();

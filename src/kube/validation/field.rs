@@ -116,6 +116,20 @@ impl<'p, T: TreeValue> Field<'p, T> {
         labels::texts(self.node)
     }
 
+    /// The key of the field; `None` for the object itself and for an item of a list.
+    pub(super) fn key(&self) -> Option<&str> {
+        match self.step {
+            Step::Key(key) => Some(key),
+            Step::Root | Step::Index(_) => None,
+        }
+    }
+
+    /// The value as the JSON library has it; null if it is absent.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        self.node
+            .map_or(serde_json::Value::Null, TreeValue::to_json)
+    }
+
     /// The path, such as `spec.ports[0].name`.
     pub(super) fn path(&self) -> String {
         let mut steps = Vec::new();

@@ -11,6 +11,7 @@ mod admissionregistration;
 mod core;
 mod data;
 mod field;
+mod immutable;
 mod meta;
 pub mod names;
 mod networking;
@@ -22,6 +23,7 @@ use super::id::{ObjectId, RBAC};
 use crate::document::{TreeValue, quoting};
 use crate::source::Span;
 use field::Field;
+pub use immutable::check_update;
 use std::fmt;
 
 /// Who refuses an object.

@@ -3,7 +3,7 @@
 use super::{clusters_of, select, wrong};
 use crate::cli::args::{Cli, RenderArgs};
 use crate::cli::commands::check::summary;
-use crate::cli::files::DiskStore;
+use crate::cli::files::{DiskStore, Store};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 use crate::cli::{CliError, Outcome, output};
@@ -19,7 +19,7 @@ pub fn run(
     context: Context,
     revision: &str,
 ) -> Result<Outcome, CliError> {
-    use crate::cli::git::past_tree;
+    use crate::cli::git::{Revision, past_tree};
     use crate::cli::ignored;
     use crate::cli::write::snapshot;
     use crate::cli::written::{WrittenTree, files_below_tree};
@@ -31,7 +31,9 @@ pub fn run(
     let written = WrittenTree::read(&workspace)?;
     let files = files_below_tree(&workspace)?;
 
-    let mut session = Session::read_over(cli, workspace, disk, context, past.written)?;
+    let files_then = Revision::open(&workspace.root, revision)?;
+    let over = (past.written, &files_then as &dyn Store);
+    let mut session = Session::read_over(cli, workspace, disk, context, over)?;
     session.check_home()?;
     let selection = select(args, &session)?;
     let (found, faults) = written.into_lock(&mut session.sources);
