@@ -40,6 +40,7 @@ pub static RULES: &[&Rule] = &[
     &bundle::MANIFEST_REFUSED,
     &bundle::OBJECT_INVALID,
     &bundle::OBJECT_NOT_ALLOWED,
+    &bundle::PODS_REFUSED,
     &bundle::REQUIRED,
     &bundle::LIMIT,
     &bundle::TEMPLATE_MISPLACED,

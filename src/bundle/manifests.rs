@@ -8,12 +8,15 @@ use crate::delivery;
 use crate::diagnostic::{Diagnostic, Rule, rule};
 use crate::document::Spanned;
 use crate::document::{self, Document, Node, NodeValue};
-use crate::kube::{ObjectId, kinds, validation};
+use crate::kube::names::{ENFORCE_LABEL, ENFORCE_VERSION_LABEL};
+use crate::kube::validation::PodLevel;
+use crate::kube::{ObjectId, Quantity, kinds, validation};
 use crate::source::{SourceId, SourceMap, Span, join, parent};
+use crate::spec::fleet::ClusterSpec;
 use crate::spec::leaf::FilePath;
-use crate::tenancy::model::{OnCluster, Tenant};
+use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
 use crate::tenancy::{self, MANIFEST_FLOOR, Permits, Tenancy};
-use crate::value::Value as Made;
+use crate::value::{Text, Value as Made};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -42,6 +45,20 @@ rule! {
     pub static MANIFEST_NOT_ALLOWED = "bundle/manifest-not-allowed", Error;
 }
 
+rule! {
+    /// A verbatim manifest holds a workload whose pods the Pod Security level of its namespace refuses.
+    ///
+    /// ## Why it matters
+    /// The API server takes the workload, and none of its pods is made. Its controller tries again for
+    /// ever.
+    /// ## Fix
+    /// Mend the field that is named. A looser level of the namespace (`podSecurity.level`) needs a
+    /// waiver.
+    /// ## References
+    /// kubernetes.io/docs/concepts/security/pod-security-standards
+    pub static PODS_REFUSED = "bundle/pods-refused", Warning;
+}
+
 /// Faults of one file that are reported; the first ones say enough.
 const MAX_FAULTS: usize = 20;
 
@@ -52,6 +69,8 @@ pub struct TenantManifests {
     permits: Option<Arc<Permits>>,
     kinds: Vec<String>,
     last: LastRendered,
+    /// The minor of Kubernetes on each cluster of the fleet, if it is stated.
+    minors: Vec<Option<u32>>,
 }
 
 /// Objects as they were rendered last, and as a revision has them, by cluster.
@@ -205,6 +224,20 @@ impl TenantManifests {
             permits: Some(permits),
             kinds,
             last: LastRendered::default(),
+            minors: Vec::new(),
+        }
+    }
+
+    /// The same, for the versions of Kubernetes that the clusters have.
+    #[must_use]
+    pub fn of_clusters(self, clusters: &[ClusterSpec]) -> Self {
+        let minor = |cluster: &ClusterSpec| {
+            let version = cluster.kubernetes.as_ref()?.to_string();
+            version.split('.').nth(1)?.parse().ok()
+        };
+        Self {
+            minors: clusters.iter().map(minor).collect(),
+            ..self
         }
     }
 
@@ -264,7 +297,11 @@ impl TenantManifests {
                 if out.len() - before >= MAX_FAULTS {
                     break;
                 }
-                match self.object(document, tenant, on, sources) {
+                let mut said = Vec::new();
+                let made = self.object(document, tenant, on, sources, &mut said);
+                let said = said.into_iter();
+                out.extend(said.map(|finding| finding.tenant(&tenant.name.value)));
+                match made {
                     Ok(found) => objects.extend(found),
                     Err(fault) => out.push(
                         fault
@@ -278,13 +315,15 @@ impl TenantManifests {
         objects
     }
 
-    /// The object of a document; `None` for an empty one.
+    /// The object of a document; `None` for an empty one. What is said of an object that is taken is
+    /// added to `out`.
     fn object<'s>(
         &self,
         document: &Document,
         tenant: &Tenant,
         on: &OnCluster,
         sources: &'s SourceMap,
+        out: &mut Vec<Diagnostic>,
     ) -> Result<Option<Object<'s>>, Box<Diagnostic>> {
         if matches!(document.root.value, NodeValue::Null) {
             return Ok(None);
@@ -314,7 +353,10 @@ impl TenantManifests {
         object.check_floor(self.permits.as_deref())?;
         object.check_role(self.permits.as_deref())?;
         object.check_applicability(document)?;
+        object.check_version(document, self.minors.get(on.cluster).copied().flatten())?;
         object.check_validity(document)?;
+        object.check_quota()?;
+        out.extend(object.check_pods(document)?);
         object.check_update(document, &self.last)?;
 
         Ok(Some(Object {
@@ -479,6 +521,83 @@ impl VerbatimObject<'_> {
         Err(Box::new(
             Diagnostic::new(&MANIFEST_REFUSED, span, message).fix(fix),
         ))
+    }
+
+    /// Refuses a version that the cluster does not serve.
+    fn check_version(&self, document: &Document, minor: Option<u32>) -> Checked {
+        let Some(entry) = document.root.entry("apiVersion") else {
+            return Ok(());
+        };
+        let version = entry.node.as_str().unwrap_or_default();
+        if !validation::is_unserved(&self.id, version, minor) {
+            return Ok(());
+        }
+        let message = format!(
+            "`{}` would not be applied: Kubernetes does not serve {} in {version}",
+            self.id, self.id.kind
+        );
+        Err(Box::new(
+            Diagnostic::new(&MANIFEST_REFUSED, entry.node.span, message)
+                .fix("write the version that the cluster serves: kubectl api-resources"),
+        ))
+    }
+
+    /// The namespace that the object is in.
+    fn home(&self) -> Option<&TenantNamespace> {
+        let mut own = self.on.namespaces.iter();
+        own.find(|namespace| namespace.name == self.id.namespace.as_str())
+    }
+
+    /// Refuses an object of a kind of which the namespace's quota allows none.
+    fn check_quota(&self) -> Checked {
+        let quota = self.home().and_then(|home| home.quota.as_ref());
+        let Some(quota) = quota.filter(|_| !self.on.plain) else {
+            return Ok(());
+        };
+        let plural = kinds::plural(&self.id.group, &self.id.kind);
+        let (counted, plain) = match self.id.group.as_str() {
+            "" => (format!("count/{plural}"), plural),
+            group => (format!("count/{plural}.{group}"), String::new()),
+        };
+        let is_none = |key: &str| {
+            let hard = quota.hard.get(key).map(|amount| Quantity::parse(amount));
+            hard.is_some_and(|amount| amount.is_ok_and(|amount| amount.nanos() == 0))
+        };
+        let Some(key) = [counted, plain].into_iter().find(|key| is_none(key)) else {
+            return Ok(());
+        };
+        let message = format!(
+            "`{}` would not be applied: the quota of its namespace is 0 for `{key}`",
+            self.id
+        );
+        self.refuse(&MANIFEST_REFUSED, message, "remove it, or raise the quota")
+    }
+
+    /// Refuses a Pod that the Pod Security level of the namespace refuses. Of a workload this is a
+    /// finding: the API server takes it, and refuses its pods.
+    fn check_pods(&self, document: &Document) -> Result<Option<Diagnostic>, Box<Diagnostic>> {
+        let labels = self.home().map(|home| &home.labels);
+        let label = |key: &str| labels.and_then(|labels| labels.get(key)).map(Text::as_str);
+        let level = label(ENFORCE_LABEL).and_then(PodLevel::of);
+        let is_latest = label(ENFORCE_VERSION_LABEL).is_none_or(|version| version == "latest");
+        let Some(level) = level.filter(|_| is_latest) else {
+            return Ok(None);
+        };
+        let refusal = validation::check_pod(&self.id.kind, &document.root, level);
+        let Some(refusal) = refusal else {
+            return Ok(None);
+        };
+
+        let span = refusal.span.unwrap_or(self.span);
+        let fault = format!("{} {}", refusal.field, refusal.reason);
+        let fix = format!("mend {}", refusal.field);
+        if self.id.kind == "Pod" {
+            let message = format!("`{}` would not be applied: {fault}", self.id);
+            let finding = Diagnostic::new(&MANIFEST_REFUSED, span, message);
+            return Err(Box::new(finding.fix(fix)));
+        }
+        let message = format!("the pods of `{}` would not be made: {fault}", self.id);
+        Ok(Some(Diagnostic::new(&PODS_REFUSED, span, message).fix(fix)))
     }
 
     /// Refuses a change of the applied object that no API server takes.

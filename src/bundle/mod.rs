@@ -20,8 +20,8 @@ pub use file_keys::claim_keys;
 pub use floor::FLOOR_MISSING;
 pub use hosts::claim_hosts;
 pub use manifests::{
-    LastRendered, MANIFEST, MANIFEST_NOT_ALLOWED, MANIFEST_REFUSED, NamedManifest, TenantManifests,
-    reaches_out, read_otherwise, wanted,
+    LastRendered, MANIFEST, MANIFEST_NOT_ALLOWED, MANIFEST_REFUSED, NamedManifest, PODS_REFUSED,
+    TenantManifests, reaches_out, read_otherwise, wanted,
 };
 pub use object::{ObjectForm, ObjectSet, ObjectText, RenderedObject};
 pub use render::render;

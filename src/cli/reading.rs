@@ -302,7 +302,11 @@ impl<'a> FleetReader<'a> {
 
         let permits = Arc::clone(&resolved.tenancy.permits);
         let last = self.read_last(resolved);
-        TenantManifests::load(&self.sources, &reading.found, permits, kinds).after(last)
+        let manifests = TenantManifests::load(&self.sources, &reading.found, permits, kinds);
+        let clusters = resolved
+            .fleet()
+            .map_or(&[][..], |fleet| &fleet.spec.clusters);
+        manifests.after(last).of_clusters(clusters)
     }
 
     /// Reads the objects that were rendered from tenants' manifests before.

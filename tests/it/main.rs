@@ -62,6 +62,7 @@ mod nodes;
 mod other_kinds;
 mod output;
 mod pairs;
+mod pod_levels;
 mod parity;
 mod powers;
 mod prove;

@@ -360,6 +360,7 @@ fn roles_of_the_catalogue_cannot_edit_the_floor() {
     }
 
     let mut wanted = tenantry::bundle::catalogue_objects();
+    wanted.push("tenantry-manifests".into());
     wanted.sort();
     names.sort();
 

@@ -15,8 +15,10 @@ mod immutable;
 mod meta;
 pub mod names;
 mod networking;
+mod pod_security;
 mod rbac;
 mod schema;
+mod served;
 mod workloads;
 
 use super::id::{ObjectId, RBAC};
@@ -24,6 +26,8 @@ use crate::document::{TreeValue, quoting};
 use crate::source::Span;
 use field::Field;
 pub use immutable::check_update;
+pub use pod_security::{PodLevel, check_pod};
+pub use served::is_unserved;
 use std::fmt;
 
 /// Who refuses an object.

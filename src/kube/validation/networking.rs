@@ -66,7 +66,15 @@ pub(super) fn ingress<T: TreeValue>(root: &Field<'_, T>) -> Checked {
         backend(&default)?;
     }
 
+    for tls in spec.child("tls").items() {
+        for host in tls.child("hosts").items() {
+            host.require(is_host(host.text()), HOST)?;
+        }
+    }
+
     for rule in rules.items() {
+        let host = rule.child("host");
+        host.require(host.text().is_empty() || is_host(host.text()), HOST)?;
         let http = rule.child("http");
         if !http.is_set() {
             continue;
@@ -78,6 +86,18 @@ pub(super) fn ingress<T: TreeValue>(root: &Field<'_, T>) -> Checked {
         }
     }
     Ok(())
+}
+
+/// Why a host is refused.
+const HOST: &str = "must be a host name in lower case, such as a.example, or *.example";
+
+/// Whether an Ingress may serve a host.
+fn is_host(text: &str) -> bool {
+    if text.parse::<std::net::IpAddr>().is_ok() {
+        return false;
+    }
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    names::dns_subdomain(name).is_ok()
 }
 
 fn ingress_path<T: TreeValue>(field: &Field<'_, T>) -> Checked {

@@ -81,7 +81,11 @@ pub fn check_pod<T: TreeValue>(kind: &str, object: &T, level: PodLevel) -> Optio
     let path: &[&str] = match kind {
         "Pod" => &[],
         "CronJob" => &["spec", "jobTemplate", "spec", "template"],
-        "DaemonSet" | "Deployment" | "Job" | "ReplicaSet" | "StatefulSet"
+        "DaemonSet"
+        | "Deployment"
+        | "Job"
+        | "ReplicaSet"
+        | "StatefulSet"
         | "ReplicationController" => &["spec", "template"],
         _ => return None,
     };
@@ -225,11 +229,15 @@ fn container_baseline<T: TreeValue>(container: &Field<'_, T>, has_own_users: boo
 
 fn restricted<T: TreeValue>(spec: &Field<'_, T>) -> Checked {
     for volume in spec.child("volumes").items() {
-        let mut sources = volume.entries().filter(|(key, _)| *key != "name");
-        let is_known = |(key, field): (&str, Field<'_, T>)| VOLUMES.contains(&key) && field.is_set();
+        let set = volume.entries().filter(|(_, field)| field.is_set());
+        let sources: Vec<&str> = set
+            .map(|(key, _)| key)
+            .filter(|key| *key != "name")
+            .collect();
+        let is_known = |key: &&str| VOLUMES.contains(key);
         // A volume without a source is an emptyDir.
-        let is_plain = volume.entries().all(|(key, _)| key == "name");
-        volume.require(is_plain || sources.any(is_known), BASELINE)?;
+        let is_plain = sources.is_empty();
+        volume.require(is_plain || sources.iter().any(is_known), BASELINE)?;
     }
 
     let context = spec.child("securityContext");
@@ -238,11 +246,9 @@ fn restricted<T: TreeValue>(spec: &Field<'_, T>) -> Checked {
     if !is(&spec.child("hostUsers"), false) {
         as_other_than_root(spec, &context)?;
     }
-    each_container(spec, &|container| {
-        match is_windows {
-            true => Ok(()),
-            false => container_restricted(container, &context),
-        }
+    each_container(spec, &|container| match is_windows {
+        true => Ok(()),
+        false => container_restricted(container, &context),
     })
 }
 
@@ -275,7 +281,10 @@ fn container_restricted<T: TreeValue>(container: &Field<'_, T>, of_pod: &Field<'
          namespace",
     )?;
 
-    let (own, inherited) = (context.child("seccompProfile"), of_pod.child("seccompProfile"));
+    let (own, inherited) = (
+        context.child("seccompProfile"),
+        of_pod.child("seccompProfile"),
+    );
     let kind = match own.is_set() {
         true => own.child("type"),
         false => inherited.child("type"),

@@ -114,6 +114,11 @@ pub(super) fn check<T: TreeValue>(
     Some(check_fields(root, fields, unknown))
 }
 
+/// Whether an API server of the newest minor serves a kind of Kubernetes' own in a version.
+pub(super) fn has(api_version: &str, kind: &str) -> bool {
+    SCHEMA.kinds.contains_key(&(api_version, kind))
+}
+
 /// Checks the types of the metadata of an object of any kind.
 pub(super) fn check_metadata<T: TreeValue>(
     root: &Field<'_, T>,
