@@ -2,6 +2,7 @@
 # Installs what tests and benchmarks need besides Rust, once, outside the checkout, and prints where it is.
 #   tests/tools.sh python          a Python with the packages of tests/requirements.txt
 #   tests/tools.sh goyaml          a reader of YAML in Go (tests/goyaml)
+#   tests/tools.sh leaves          what Kubernetes, Flux and registries take as the leaf of a spec (tests/leaves)
 #   tests/tools.sh sourceignore    Flux's reader of .sourceignore (tests/sourceignore)
 #   tests/tools.sh control-plane   a folder with etcd, kube-apiserver, kube-controller-manager and kubectl (tests/control-plane)
 #   tests/tools.sh flux-crds       a folder with the CRDs of Flux
@@ -153,7 +154,7 @@ flux-controllers() {
 
 case ${1:-} in
   flux-controllers | python | control-plane) "$1" ;;
-  goyaml | sourceignore) own "$1" ;;
+  goyaml | leaves | sourceignore) own "$1" ;;
   # flux-operator's module carries what each version of Flux installs.
   flux-crds)
     found=$(module github.com/controlplaneio-fluxcd/flux-operator)
@@ -170,5 +171,5 @@ case ${1:-} in
   helm) build helm helm.sh/helm/v4 ./cmd/helm ;;
   registry) build registry github.com/distribution/distribution/v3 ./cmd/registry ;;
   kustomize) build kustomize sigs.k8s.io/kustomize/kustomize/v5 . ;;
-  *) sed -n '2,12s/^# *//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,13s/^# *//p' "$0" >&2; exit 2 ;;
 esac

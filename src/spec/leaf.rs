@@ -153,7 +153,7 @@ leaves! {
     /// A network in CIDR notation, without host bits.
     Cidr, "cidr", "a network in CIDR notation", cidr;
     /// An IP address.
-    Ip, "ip", "an IP address", |text| IpAddr::from_str(text).map(|_| ()).map_err(|_| "write it as 10.0.0.1 or fd00::1".into());
+    Ip, "ip", "an IP address", ip;
     /// A host name.
     Host, "host", "a host name", |text| host(text, false);
     /// A host name, or `*.` and a host name.
@@ -163,11 +163,11 @@ leaves! {
     /// An `https://` or `ssh://` address of a Git repository.
     GitUrl, "git-url", "an https:// or ssh:// address", |text| address(text, &["https", "ssh"]);
     /// An `oci://` address.
-    OciUrl, "oci-url", "an oci:// address", |text| address(text, &["oci"]);
+    OciUrl, "oci-url", "an oci:// address of a repository", source_names::oci_url;
     /// An `oci://` address of repositories of a registry, without a tag.
     OciPrefix, "oci-prefix", "an oci:// address without a tag", oci_prefix;
     /// An `https://` or `oci://` address of a Helm repository.
-    HelmUrl, "helm-url", "an https:// or oci:// address", |text| address(text, &["https", "oci"]);
+    HelmUrl, "helm-url", "an https:// or oci:// address", source_names::helm_url;
     /// A branch or tag of Git.
     GitRef, "git-ref", "a branch or tag of Git", source_names::git_ref;
     /// The hash of a commit.
@@ -301,6 +301,23 @@ fn principal(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// An address in the only form that the API server takes in new objects.
+///
+/// Source: k8s.io/apimachinery, `IsValidIP`.
+fn ip(text: &str) -> Result<(), String> {
+    let address =
+        IpAddr::from_str(text).map_err(|_| "write it as 10.0.0.1 or fd00::1".to_owned())?;
+    if let IpAddr::V6(v6) = address
+        && v6.to_ipv4_mapped().is_some()
+    {
+        return Err("it stands for an IPv4 address; write it as one".into());
+    }
+    match address.to_string() == text {
+        true => Ok(()),
+        false => Err(format!("the usual form is {address}")),
+    }
+}
+
 fn cidr(text: &str) -> Result<(), String> {
     let net = ipnet::IpNet::from_str(text)
         .map_err(|_| "write it as 10.0.0.0/8 or fd00::/8".to_owned())?;
@@ -344,14 +361,20 @@ fn host(text: &str, wildcard: bool) -> Result<(), String> {
     }
 }
 
-/// A duration that Flux's CRDs accept (`ms`, `s`, `m`, `h`, no sign, no fraction) and Go can hold.
+/// A duration that Flux's CRDs accept (`ms`, `s`, `m`, `h`, no sign) and Go can hold.
+///
+/// Source: the pattern `^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$` of Flux's CRDs.
 fn duration(text: &str) -> Result<(), String> {
-    let plain = text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || b"msh".contains(&byte));
+    let is_known = |byte: u8| byte.is_ascii_digit() || b"msh.".contains(&byte);
+    // Each dot stands between two digits.
+    let is_digit = |part: Option<&u8>| part.is_some_and(u8::is_ascii_digit);
+    let is_between = |parts: &[&[u8]]| is_digit(parts[0].last()) && is_digit(parts[1].first());
+    let parts: Vec<&[u8]> = text.as_bytes().split(|byte| *byte == b'.').collect();
+    let is_of_flux = text.bytes().all(is_known) && parts.windows(2).all(is_between);
+
     match duration::parse(text) {
-        Ok(_) if plain && text != "0" => Ok(()),
-        Err(DurationError::OutOfRange) if plain => Err(format!(
+        Ok(_) if is_of_flux && text != "0" => Ok(()),
+        Err(DurationError::OutOfRange) if is_of_flux => Err(format!(
             "it is longer than Go can hold ({})",
             duration::LONGEST
         )),
@@ -696,7 +719,7 @@ mod tests {
             ("host-pattern", &["*.a.example"], &["*", "a.*.b"]),
             (
                 "duration-go",
-                &["10m", "1h30m"],
+                &["10m", "1h30m", "1.5h"],
                 &[
                     "10",
                     "0",
@@ -704,7 +727,8 @@ mod tests {
                     "",
                     "1d",
                     "-1s",
-                    "1.5h",
+                    ".5h",
+                    "1.h",
                     "9999999999999h",
                     "2562048h",
                 ],

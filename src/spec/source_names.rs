@@ -27,6 +27,16 @@ pub(super) fn address(text: &str, schemes: &[&str]) -> Result<(), String> {
     if !schemes.contains(&parsed.scheme()) {
         return Err(format!("it starts with {}://", parsed.scheme()));
     }
+    // A browser mends `https:/host` and `https:///host`; Go takes them for addresses without a host.
+    let rest = text.strip_prefix(parsed.scheme());
+    let rest = rest.and_then(|rest| rest.strip_prefix("://"));
+    let is_address_of_go = |rest: &str| {
+        let (user, host) = user_and_host(rest);
+        is_user_of_go(user) && is_host_of_go(host) && is_escaped(rest)
+    };
+    if !rest.is_some_and(is_address_of_go) {
+        return Err(wanted());
+    }
     let host = parsed.host_str().unwrap_or_default();
     if host.is_empty() {
         return Err("it names no host".into());
@@ -48,15 +58,99 @@ pub(super) fn address(text: &str, schemes: &[&str]) -> Result<(), String> {
     }
 }
 
+/// What stands between the scheme of an address and its path: a user and its password, and a host and
+/// its port.
+fn user_and_host(rest: &str) -> (&str, &str) {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let authority = &rest[..end];
+    authority.rsplit_once('@').unwrap_or(("", authority))
+}
+
+/// Source: Go's `net/url`, `validUserinfo`.
+fn is_user_of_go(text: &str) -> bool {
+    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:~!$&'()*+,;=%@".contains(&byte);
+    text.bytes().all(is_known)
+}
+
+/// Whether Go, Git and registries read a host, with or without a port, as it stands here.
+///
+/// Source: Go's `net/url`, `parseHost`; go-containerregistry, `NewRegistry`.
+fn is_host_of_go(text: &str) -> bool {
+    if text.starts_with('[') {
+        return url::Host::parse(text.split_inclusive(']').next().unwrap_or_default()).is_ok();
+    }
+    let (host, port) = text.split_once(':').unwrap_or((text, "0"));
+    let is_part = |part: &str| {
+        let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        !part.is_empty() && part.bytes().all(is_known)
+    };
+    host.split('.').all(is_part) && port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether each `%` begins an escape of a byte.
+fn is_escaped(text: &str) -> bool {
+    let is_escape = |(_, after): (usize, &str)| {
+        let digits = after.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    let escapes = text.match_indices('%');
+    escapes.map(|(at, _)| (at, &text[at + 1..])).all(is_escape)
+}
+
+/// An address of an artifact in a registry: a host, and a repository without a tag.
+///
+/// Source: Flux's source-controller, `parseRepository`; go-containerregistry, `checkRepository`.
+pub(super) fn oci_url(text: &str) -> Result<(), String> {
+    address(text, &["oci"])?;
+    let rest = text.strip_prefix("oci://").unwrap_or_default();
+    let repository = rest
+        .split_once('/')
+        .map_or("", |(_, repository)| repository);
+    let is_known = |c: char| is_lower_or_digit(c) || "_-./".contains(c);
+
+    if rest.contains(['@', '?', '#']) {
+        return Err("it holds more than a host and a repository; use secretRef and ref".into());
+    }
+    named_registry(rest)?;
+    match (2..=255).contains(&repository.len()) && repository.chars().all(is_known) {
+        true => Ok(()),
+        false => Err(
+            "the repository has 2 to 255 of a-z, 0-9, `_`, `-`, `.` and `/`, and no tag: oci://HOST/REPOSITORY"
+                .into(),
+        ),
+    }
+}
+
+/// A registry without a dot and without a port is a part of a repository of Docker Hub.
+fn named_registry(rest: &str) -> Result<(), String> {
+    let host = rest.split('/').next().unwrap_or_default();
+    match host.contains(['.', ':']) || host == "localhost" {
+        true => Ok(()),
+        false => Err(
+            "its host has no dot and no port, and would be taken for a name on Docker Hub".into(),
+        ),
+    }
+}
+
+/// An address of a repository of charts.
+pub(super) fn helm_url(text: &str) -> Result<(), String> {
+    match text.starts_with("oci://") {
+        // The chart's name follows.
+        true => oci_prefix(text),
+        false => address(text, &["https", "oci"]),
+    }
+}
+
 /// Source: the OCI distribution specification, `name` of a repository.
 pub(super) fn oci_prefix(text: &str) -> Result<(), String> {
     address(text, &["oci"])?;
     let (host, path) = text["oci://".len()..]
         .split_once('/')
         .unwrap_or((&text["oci://".len()..], ""));
-    if host.contains('@') {
-        return Err("it names a user; use secretRef".into());
+    if host.contains(['@', '?', '#']) {
+        return Err("it holds more than a host and a path; use secretRef".into());
     }
+    named_registry(host)?;
     let part = |part: &str| {
         part.starts_with(is_lower_or_digit)
             && part.ends_with(is_lower_or_digit)
@@ -192,8 +286,12 @@ fn is_every_constraint(text: &str) -> bool {
         }
 
         let next = version[end..].trim_start();
-        rest = match next.strip_prefix("- ") {
-            Some(upper) if op.is_empty() => upper.trim_start(),
+        let is_version =
+            |text: &str| text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '*');
+        let upper = next.strip_prefix('-');
+        let upper = upper.filter(|upper| upper.starts_with(char::is_whitespace));
+        rest = match upper.map(str::trim_start) {
+            Some(upper) if op.is_empty() && is_version(upper) => upper,
             _ => next.strip_prefix(',').unwrap_or(next).trim_start(),
         };
         if rest.is_empty() && next.starts_with([',', '-']) {
@@ -216,9 +314,7 @@ fn is_partial_version(text: &str) -> bool {
 
     let is_number = |part: &str| {
         matches!(part, "x" | "X" | "*")
-            || (!part.is_empty()
-                && part.len() < 19
-                && part.bytes().all(|byte| byte.is_ascii_digit()))
+            || (part.bytes().all(|byte| byte.is_ascii_digit()) && part.parse::<u64>().is_ok())
     };
     let is_identifiers = |text: &str| {
         text.split('.').all(|part| {
@@ -229,9 +325,14 @@ fn is_partial_version(text: &str) -> bool {
         })
     };
 
+    let has_leading_zero = |part: &str| {
+        part.len() > 1 && part.starts_with('0') && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_release = |text: &str| is_identifiers(text) && !text.split('.').any(has_leading_zero);
+
     numbers.split('.').count() <= 3
         && numbers.split('.').all(is_number)
-        && release.is_none_or(is_identifiers)
+        && release.is_none_or(is_release)
         && metadata.is_none_or(is_identifiers)
 }
 

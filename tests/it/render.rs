@@ -166,9 +166,9 @@ fn each_reference_of_a_source_is_rendered() {
         ("git", "https://git.example/x", "semver", ">=1.0.0"),
         ("git", "https://git.example/x", "commit", commit.as_str()),
         ("git", "https://git.example/x", "branch", "next"),
-        ("oci", "oci://r.example/x", "tag", "v1"),
-        ("oci", "oci://r.example/x", "semver", ">=1.0.0"),
-        ("oci", "oci://r.example/x", "digest", digest.as_str()),
+        ("oci", "oci://r.example/apps", "tag", "v1"),
+        ("oci", "oci://r.example/apps", "semver", ">=1.0.0"),
+        ("oci", "oci://r.example/apps", "digest", digest.as_str()),
     ] {
         let more = format!(
             "  sync:\n    - name: apps\n      {source}: {{url: {url}, {key}: '{value}'}}\n"
@@ -188,7 +188,7 @@ fn a_sync_runs_as_the_tenants_own_identity() {
                 \n      git: {url: https://git.example/x}\
                 \n    - name: base\
                 \n      placement: system\
-                \n      oci: {url: oci://r.example/x, tag: \"1.2\"}\
+                \n      oci: {url: oci://r.example/apps, tag: \"1.2\"}\
                 \n      verify: {cosign: {issuer: ^https://ci$, subject: ^x$}}\
                 \n    - name: chart\
                 \n      helm: {url: https://charts.example, chart: web, version: \"1\"}\

@@ -231,7 +231,7 @@ fn source_with(i: usize, text: &str) -> String {
     let (text, anchored) = (quoted(text), quoted(&format!("^{text}$")));
     match i % SOURCES.len() {
         0 => format!(
-            "oci: {{url: oci://r.example/a}}, verify: {{cosign: {{issuer: {anchored}, subject: {anchored}}}}}"
+            "oci: {{url: oci://r.example/apps}}, verify: {{cosign: {{issuer: {anchored}, subject: {anchored}}}}}"
         ),
         _ => format!("bucket: {{endpoint: s3.example, name: bucket, region: {text}}}"),
     }
