@@ -72,7 +72,7 @@ fn recipient(list: &str, fields: &[&str], item: &Node) -> Option<FileKey> {
 fn data_key(item: &Node) -> Option<FileKey> {
     let text = item.get("enc")?.as_str()?;
     let text: String = text.split_whitespace().collect();
-    (!text.is_empty()).then(|| FileKey {
+    (!text.is_empty()).then_some(FileKey {
         name: text,
         is_data_key: true,
         span: item.span,

@@ -273,9 +273,9 @@ impl Change<'_> {
             }
             let message =
                 format!("{path} is of no cluster of the fleet, and is not as {revision} has it");
-            let fix = format!(
+            let fix = String::from(
                 "restore it, or move it out of the folder; whoever runs the check may allow the \
-                 removal of a cluster: --allow-cluster-removal NAME"
+                 removal of a cluster: --allow-cluster-removal NAME",
             );
             out.push(fault(sources.add_path(path), message, fix));
         }

@@ -212,8 +212,11 @@ fn every_line_of_the_lock_is_held_against_the_revision() {
     );
 }
 
+/// The files of a change: the text of each, or `None` for one that is deleted.
+type ChangedFiles = Vec<(String, Option<String>)>;
+
 /// What a change can do to the specs of two tenants, and then render anew from nothing.
-fn takeovers(own: &str, other: &str) -> Vec<(String, Vec<(String, Option<String>)>)> {
+fn takeovers(own: &str, other: &str) -> Vec<(String, ChangedFiles)> {
     let file = |name: &str| format!("tenants/{name}.yaml");
     let with = |name: &str, namespaces: &str| {
         let text = tenant(name, "").replace(&format!("[{{name: {name}}}]"), namespaces);
