@@ -131,6 +131,9 @@ pub fn compare(
     comparison.finish(&progress)
 }
 
+/// The most kinds that a finding about lists names; the report in JSON has all of them.
+const MAX_KINDS_NAMED: usize = 50;
+
 /// A comparison under way.
 struct Comparison<'a> {
     wanted: &'a Desired,
@@ -155,7 +158,12 @@ impl Comparison<'_> {
             // With `--tenant`, a kind has a list for each namespace.
             let first = gaps[0].what();
             let more: BTreeSet<String> = gaps.iter().map(|gap| gap.what()).collect();
-            let more: Vec<String> = more.into_iter().filter(|what| *what != first).collect();
+            let mut more: Vec<String> = more.into_iter().filter(|what| *what != first).collect();
+            let left_out = more.len().saturating_sub(MAX_KINDS_NAMED);
+            if left_out > 0 {
+                more.truncate(MAX_KINDS_NAMED);
+                more.push(format!("{left_out} more kinds"));
+            }
             if let Some(found) = self.out.found.last_mut()
                 && !more.is_empty()
             {
