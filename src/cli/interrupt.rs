@@ -103,46 +103,57 @@ fn end(plugin: PluginId) {
         return;
     };
     let process = Pid::from_raw(process);
-    let _ = if plugin.leads_group {
-        killpg(process, Signal::SIGKILL)
-    } else {
-        kill(process, Signal::SIGTERM)
-    };
+    if plugin.leads_group {
+        let _ = killpg(process, Signal::SIGKILL);
+        return;
+    }
+
+    // A plugin that asks for a password has to show again what the user types.
+    let _ = kill(process, Signal::SIGTERM);
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    let _ = kill(process, Signal::SIGKILL);
 }
 
 #[cfg(not(unix))]
 fn end(_plugin: PluginId) {}
 
-/// Prepares the program for the signals. It has to be called before any thread is started.
+/// Prepares the program for the signals.
 #[cfg(unix)]
 pub fn prepare() {
-    use nix::sys::signal::{SigSet, Signal};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::iterator::Signals;
 
-    let ending = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
-    if ending.thread_block().is_err() {
+    // A signal that is ignored stays so: `nohup` ignores SIGHUP.
+    let ending = [SIGHUP, SIGINT, SIGTERM];
+    let ending = ending.into_iter().filter(|signal| !is_ignored(*signal));
+    let Ok(mut signals) = Signals::new(ending) else {
         return;
-    }
+    };
 
+    let handle = signals.handle();
     let waiting = std::thread::Builder::new()
         .name("signals".to_owned())
-        .spawn(move || {
-            loop {
-                if let Ok(signal) = ending.wait() {
-                    end_by(signal, &ending);
-                }
-            }
-        });
+        .spawn(move || signals.forever().for_each(end_by));
     if waiting.is_err() {
-        let _ = ending.thread_unblock();
+        handle.close();
     }
 }
 
 #[cfg(not(unix))]
 pub fn prepare() {}
 
-/// Ends the plugins, and then the program; a program that ignores the signal goes on.
+/// Whether the program was started with a signal ignored, where the system tells it.
 #[cfg(unix)]
-fn end_by(signal: nix::sys::signal::Signal, ending: &nix::sys::signal::SigSet) {
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
+}
+
+/// Ends the plugins, and then the program by the signal.
+#[cfg(unix)]
+fn end_by(signal: i32) {
     use std::time::{Duration, Instant};
 
     /// The longest wait for a file that is being written.
@@ -163,7 +174,5 @@ fn end_by(signal: nix::sys::signal::Signal, ending: &nix::sys::signal::SigSet) {
         .iter()
         .flat_map(|all| all.iter())
         .for_each(|plugin| end(*plugin));
-    let _ = ending.thread_unblock();
-    let _ = nix::sys::signal::raise(signal);
-    let _ = ending.thread_block();
+    let _ = signal_hook::low_level::emulate_default_handler(signal);
 }

@@ -121,6 +121,12 @@ fn a_credential_is_fetched_again() {
     );
     assert_eq!(noted(&sandbox, 2).len(), 2);
 
+    // A plugin has the signals that every program has.
+    let script = "sleep 1000 & kill $!; wait $!; echo '{\"status\": {\"token\": \"a-token\"}}'";
+    let sandbox = small_fleet(&server.url, &plugin(script));
+    let ran = run(&sandbox, &["verify", "--timeout", "20"]);
+    assert_eq!(ran.code, 1, "{}", ran.all());
+
     // As YAML too, and with a time of its own.
     let script = "printf 'kind: ExecCredential\nstatus:\n  token: a-token\n  expirationTimestamp: \"2099-01-01T00:00:00Z\"\n'";
     let sandbox = small_fleet(&server.url, &plugin(script));
@@ -306,5 +312,78 @@ fn a_control_character_in_a_credential_is_an_error_with_its_file() {
         sandbox.write("my.token", content);
         let ran = run(&sandbox, &["verify"]);
         assert!(ran.code == 2 && ran.err.contains(why), "{}", ran.all());
+    }
+}
+
+/// A client certificate that cannot be used is named with its file.
+#[test]
+fn a_broken_client_certificate_is_an_error_with_its_file() {
+    let server = FakeServer::start(|_, _| None);
+    let whole = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+    let broken = [
+        ("", "my.pem has no line `-----BEGIN"),
+        ("secret", "my.pem has no line `-----BEGIN"),
+        (
+            "-----BEGIN CERTIFICATE-----\nMI\u{1}B\n-----END CERTIFICATE-----\n",
+            "my.pem has the control character U+0001 inside",
+        ),
+        (
+            "\u{1b}[31m-----BEGIN CERTIFICATE-----\n",
+            "my.pem has the control character U+001B inside",
+        ),
+    ];
+
+    for (content, why) in broken {
+        for (user, field) in [
+            (
+                "{client-certificate: my.pem, client-key: whole.pem}",
+                "`client-certificate` of",
+            ),
+            (
+                "{client-certificate: whole.pem, client-key: my.pem}",
+                "`client-key` of",
+            ),
+        ] {
+            let sandbox = small_fleet(&server.url, user);
+            sandbox.write("my.pem", content);
+            sandbox.write("whole.pem", whole);
+            let ran = run(&sandbox, &["verify"]);
+            let context = format!("{content:?}: {}", ran.all());
+            assert!(ran.code == 2 && ran.err.contains(why), "{context}");
+            assert!(
+                ran.err.contains(field) && ran.err.contains("kubeconfig"),
+                "{context}"
+            );
+            assert!(!ran.all().contains("secret"), "{context}");
+        }
+    }
+
+    for (user, why) in [
+        (
+            "{client-certificate: none.pem, client-key: whole.pem}",
+            "none.pem cannot be read",
+        ),
+        (
+            "{client-certificate: whole.pem}",
+            "has `client-certificate` alone",
+        ),
+        ("{client-key: whole.pem}", "has `client-key` alone"),
+        (
+            "{client-certificate: whole.pem, client-key: whole.pem}",
+            "the credentials of the user `a` in ",
+        ),
+        (
+            "{client-certificate-data: '!!', client-key-data: '!!'}",
+            "the credentials of the user `a` in ",
+        ),
+    ] {
+        let sandbox = small_fleet(&server.url, user);
+        sandbox.write("whole.pem", whole);
+        let ran = run(&sandbox, &["verify"]);
+        assert!(
+            ran.code == 2 && ran.err.contains(why),
+            "{user}: {}",
+            ran.all()
+        );
     }
 }
