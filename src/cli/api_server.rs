@@ -61,9 +61,10 @@ impl ApiServer {
             name,
             config,
             credentials,
+            user,
         } = runtime.block_on(ServerTarget::resolve(context, connect))?;
         let connection = runtime
-            .block_on(Connection::open(config, credentials, time))
+            .block_on(Connection::open(config, credentials, user, time))
             .map_err(|e| e.fault(&name))?;
         let request_timeout = Duration::from_secs(connect.request_timeout);
         let http = HttpClient::new(connection, request_timeout, time);

@@ -17,9 +17,8 @@ use std::time::{Duration, Instant};
 use tenantry::report::plain;
 use tokio::sync::Mutex;
 
-/// The most that a token file may hold, in bytes. Tokens travel in a header, which servers limit to
-/// some KiB.
-const MAX_TOKEN_FILE: u64 = 1 << 20;
+/// The most that a file with a credential may hold, in bytes. Tokens and certificates have some KiB.
+const MAX_CREDENTIAL_FILE: u64 = 1 << 20;
 
 /// How long the token of a file is used: the kubelet replaces the tokens of pods.
 const TOKEN_FILE_LIFE: Duration = Duration::from_secs(60);
@@ -113,6 +112,7 @@ impl CredentialSource {
     /// A value cannot be sent in a header, or its kind is not supported.
     pub fn take(auth: &mut AuthInfo, user: &str) -> Result<Self, CredentialError> {
         check_identity(auth, user)?;
+        check_certificate(auth, user)?;
 
         if let Some(provider) = auth.auth_provider.take() {
             let token = provider
@@ -208,6 +208,61 @@ fn check_identity(auth: &AuthInfo, user: &str) -> Result<(), CredentialError> {
         .try_for_each(|(field, value)| check(value, &format!("`{field}` of {user}")))
 }
 
+/// Checks the client certificate and its key, if they are in files.
+fn check_certificate(auth: &AuthInfo, user: &str) -> Result<(), CredentialError> {
+    let key_data = auth.client_key_data.is_some();
+    let parts = [
+        (
+            "client-certificate",
+            auth.client_certificate_data.is_some(),
+            auth.client_certificate.as_deref(),
+        ),
+        ("client-key", key_data, auth.client_key.as_deref()),
+    ];
+
+    if let [(_, false, None), (has, ..)] | [(has, ..), (_, false, None)] = parts
+        && parts
+            .iter()
+            .any(|(_, has_data, file)| *has_data || file.is_some())
+    {
+        return Err(CredentialError::refused(format!(
+            "{user} has `{has}` alone: a client certificate and its key go together"
+        )));
+    }
+
+    for (field, has_data, file) in parts {
+        // The data come before the file, as with kubectl.
+        if let Some(file) = file.filter(|_| !has_data) {
+            let text = read_limited(Path::new(file)).map_err(|why| {
+                let file = plain(file);
+                CredentialError::refused(format!(
+                    "`{field}` of {user}: {file} cannot be read: {why}"
+                ))
+            })?;
+            check_pem(&text, &format!("`{field}` of {user}: {file}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks that a text may be PEM.
+fn check_pem(text: &str, what: &str) -> Result<(), CredentialError> {
+    let is_text = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
+    let fault = match text.chars().find(|c| !is_text(*c)) {
+        Some(control) => format!(
+            "has the control character U+{:04X} inside",
+            u32::from(control)
+        ),
+        None if !text.contains("-----BEGIN ") => "has no line `-----BEGIN …`".to_owned(),
+        None => return Ok(()),
+    };
+
+    let what = plain(what);
+    Err(CredentialError::refused(format!(
+        "{what} {fault}: name a file in the form PEM"
+    )))
+}
+
 /// Returns a token without the white space around it.
 ///
 /// # Errors
@@ -240,21 +295,26 @@ fn check(text: &str, what: &str) -> Result<(), CredentialError> {
 /// Reads a token from its file, without the white space around it, as client-go does.
 fn read_token(file: &Path) -> Result<String, CredentialError> {
     let name = plain(&file.display().to_string());
-    let unreadable = |why: &str| {
+    let text = read_limited(file).map_err(|why| {
         CredentialError::refused(format!("the token file {name} cannot be read: {why}"))
-    };
+    })?;
 
-    let mut text = String::new();
-    let opened = std::fs::File::open(file).map_err(|e| unreadable(&e.to_string()))?;
-    opened
-        .take(MAX_TOKEN_FILE + 1)
-        .read_to_string(&mut text)
-        .map_err(|e| unreadable(&e.to_string()))?;
-
-    if text.len() as u64 > MAX_TOKEN_FILE {
-        return Err(unreadable("it is longer than 1 MiB"));
-    }
     sendable(&text, &format!("the token in {name}"))
+}
+
+/// Reads a file of the user up to [`MAX_CREDENTIAL_FILE`].
+fn read_limited(file: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let opened = std::fs::File::open(file).map_err(|e| e.to_string())?;
+    opened
+        .take(MAX_CREDENTIAL_FILE + 1)
+        .read_to_string(&mut text)
+        .map_err(|e| e.to_string())?;
+
+    if text.len() as u64 > MAX_CREDENTIAL_FILE {
+        return Err("it is longer than 1 MiB".to_owned());
+    }
+    Ok(text)
 }
 
 /// When a credential that expires at a time has to be fetched again.
@@ -323,6 +383,8 @@ fn without(bytes: Vec<u8>, secret: &[u8]) -> Vec<u8> {
 pub struct Connection {
     config: Config,
     source: CredentialSource,
+    /// Whose credentials they are, and in which file.
+    user: String,
     time: RunTime,
     access: Mutex<Access>,
 }
@@ -335,15 +397,23 @@ impl Connection {
     pub async fn open(
         config: Config,
         source: CredentialSource,
+        user: String,
         time: RunTime,
     ) -> Result<Self, CredentialError> {
-        let access = fetch(&config, &source, time, 1).await?;
+        let access = fetch(&config, &source, &user, time, 1).await?;
         Ok(Self {
             config,
             source,
+            user,
             time,
             access: Mutex::new(access),
         })
+    }
+
+    /// Fetches the credential again.
+    async fn fetch_again(&self, before: &Access) -> Result<Access, CredentialError> {
+        let number = before.fetched + 1;
+        fetch(&self.config, &self.source, &self.user, self.time, number).await
     }
 
     /// The client with a credential that has not expired.
@@ -355,8 +425,7 @@ impl Connection {
         let is_current = access.renewal.is_none_or(|at| Instant::now() < at);
 
         if !is_current {
-            let number = access.fetched + 1;
-            match fetch(&self.config, &self.source, self.time, number).await {
+            match self.fetch_again(&access).await {
                 Ok(renewed) => *access = renewed,
                 // The file may be gone by design; the token is still the best that there is.
                 Err(_) if matches!(self.source, CredentialSource::TokenFile(_)) => {}
@@ -377,8 +446,7 @@ impl Connection {
 
         let mut access = self.access.lock().await;
         if access.fetched == refused.fetched {
-            let number = access.fetched + 1;
-            *access = fetch(&self.config, &self.source, self.time, number).await?;
+            *access = self.fetch_again(&access).await?;
         }
         Ok(true)
     }
@@ -389,6 +457,7 @@ impl Connection {
 async fn fetch(
     config: &Config,
     source: &CredentialSource,
+    user: &str,
     time: RunTime,
     number: u64,
 ) -> Result<Access, CredentialError> {
@@ -404,10 +473,15 @@ async fn fetch(
 
     let mut config = config.clone();
     if let Some(ClientCertificate { certificate, key }) = credential.certificate {
+        check_pem(&certificate, "the certificate of the credential plugin")?;
+        check_pem(&key, "the key of the credential plugin")?;
         config.auth_info.client_certificate_data = base64(certificate);
         config.auth_info.client_key_data = base64(key).map(Into::into);
     }
-    let client = Client::try_from(config).map_err(|e| CredentialError::refused(causes(&e)))?;
+    let client = Client::try_from(config).map_err(|e| {
+        let why = causes(&e);
+        CredentialError::refused(format!("the credentials of {user} cannot be used: {why}"))
+    })?;
 
     let (value, secrets) = match credential.authorization {
         Some(Authorization { value, secrets }) => (Some(value), secrets),

@@ -24,6 +24,8 @@ pub struct ServerTarget {
     pub config: Config,
     /// Where the other credentials come from.
     pub credentials: CredentialSource,
+    /// Whose credentials they are, and in which file.
+    pub user: String,
 }
 
 impl ServerTarget {
@@ -70,6 +72,7 @@ impl ServerTarget {
             name,
             config,
             credentials,
+            user,
         })
     }
 }
