@@ -6,10 +6,13 @@
 //! 3. [`emit`]: the standing of each tenant; rendering; the check against the records; the tree.
 //!    [`render_tenants`] only renders, for a question about some tenants.
 
-use crate::bundle::{self, ClusterBundle, ObjectForm, RenderedObject, Templates, TenantManifests};
+use crate::bundle::{
+    self, ClusterBundle, ObjectForm, REQUIRED, RenderedObject, Templates, TenantManifests,
+};
 use crate::diagnostic::{Diagnostic, Level, Scope, sort};
 use crate::graph::NOT_READ;
 use crate::isolation;
+use crate::kube::ObjectId;
 use crate::source::{SourceId, SourceMap, Span};
 use crate::spec::fleet::{FleetSpec, ManifestPlace, Settled};
 use crate::spec::{self, FleetDoc, Loaded, NO_FLEET, ProfileDoc, SpecFile, Specs, TenantDoc};
@@ -108,12 +111,13 @@ pub fn resolve(
         }
         (prior, foreign)
     };
-    let (loaded, (prior, foreign)) = rayon::join(load, remember);
-    findings.extend(loaded.faults);
+    let (mut loaded, (prior, foreign)) = rayon::join(load, remember);
+    findings.append(&mut loaded.faults);
 
     let profiles_digest = digest_of_profiles(sources, &shared.profiles, &shared.specs);
     findings.extend(missing_fleet(sources, files, &shared.specs, &findings));
 
+    let loaded = with_faulty(loaded, &mut findings);
     let (docs, skipped) = (loaded.specs.tenants, loaded.specs.skipped);
     let is_shared = |file| home.is_shared_path(&sources.get(file).path);
     spec::blame_files(&docs, &is_shared, &mut findings);
@@ -342,6 +346,39 @@ fn load_tenants<'g>(
     loaded
 }
 
+/// Takes in the sound parts of documents with a fault, for what else is wrong with them. A fault that
+/// is the tenant's own holds it. Another part, such as that of a second document of a tenant, only adds
+/// its errors, which are its file's.
+fn with_faulty<'g>(
+    mut loaded: Loaded<Resolved<'g>>,
+    findings: &mut Vec<Diagnostic>,
+) -> Loaded<Resolved<'g>> {
+    let faulty = std::mem::take(&mut loaded.faulty);
+    let held = failing(findings);
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    let sound = loaded.specs.tenants.iter();
+    for doc in sound.chain(faulty.iter().map(|(doc, _)| doc)) {
+        *names.entry(doc.name.value.clone()).or_default() += 1;
+    }
+
+    for (doc, resolved) in faulty {
+        let name = doc.name.value.as_str();
+        let is_own = names.get(name) == Some(&1) && held.contains(name) && doc.origin.is_none();
+        if is_own {
+            let docs = &mut loaded.specs.tenants;
+            let at = docs.partition_point(|other| other.name.span.source <= doc.name.span.source);
+            docs.insert(at, doc);
+            loaded.made.insert(at, resolved);
+            continue;
+        }
+        let errors = resolved.findings.into_iter();
+        let errors = errors.filter(|finding| finding.level == Level::Error);
+        let scope = Scope::File(doc.name.span.source);
+        findings.extend(errors.map(|finding| finding.scope(scope.clone())));
+    }
+    loaded
+}
+
 fn digest_of_profiles(
     sources: &SourceMap,
     builtin: &BTreeMap<String, ProfileDoc>,
@@ -389,7 +426,7 @@ pub fn render_tenants(
     let broken = failing(&findings);
     let wanted = |name: &str| tenants.contains(name) && !broken.contains(name);
     let (mut bundles, faults) = bundle::render(
-        &resolved.tenancy,
+        &resolved.tenancy.tenants,
         fleet,
         &resolved.templates,
         manifests,
@@ -479,10 +516,7 @@ fn render_and_place<T: ObjectForm>(
     };
     let findings = &mut compiled.findings;
     let broken = failing(findings);
-    resolved
-        .tenancy
-        .tenants
-        .retain(|tenant| !broken.contains(&tenant.name.value));
+    resolved.tenancy.set_aside(&broken);
 
     if !manifests.is_empty() {
         let foreign = resolved.lock.foreign(&cluster_names(&resolved.specs));
@@ -493,7 +527,7 @@ fn render_and_place<T: ObjectForm>(
     }
 
     let (mut bundles, faults) = bundle::render(
-        &resolved.tenancy,
+        &resolved.tenancy.tenants,
         fleet,
         &resolved.templates,
         manifests,
@@ -506,6 +540,7 @@ fn render_and_place<T: ObjectForm>(
         return false;
     }
     findings.extend(unused_waivers(&resolved.tenancy, findings));
+    findings.extend(more_errors(resolved, fleet, sources, manifests));
 
     let standings = Standings::new(
         &resolved.tenancy,
@@ -543,6 +578,34 @@ fn render_and_place<T: ObjectForm>(
         texts: T::HAS_TEXT,
     };
     place(&request, bundles, compiled)
+}
+
+/// The errors that the objects of tenants have which have an error already. They are rendered for
+/// these alone.
+fn more_errors(
+    resolved: &ResolvedFleet,
+    fleet: &FleetDoc,
+    sources: &SourceMap,
+    manifests: &TenantManifests,
+) -> Vec<Diagnostic> {
+    let failing = &resolved.tenancy.failing;
+    if failing.is_empty() {
+        return Vec::new();
+    }
+    let (_, faults) = bundle::render::<ObjectId>(
+        failing,
+        fleet,
+        &resolved.templates,
+        manifests,
+        sources,
+        &|_| true,
+    );
+    // An object that they require may be that of a tenant without an error.
+    let is_own = |fault: &Diagnostic| {
+        let tenant = fault.concerned_tenant();
+        fault.level == Level::Error && fault.rule != &REQUIRED && tenant.is_some()
+    };
+    faults.into_iter().filter(is_own).collect()
 }
 
 /// Whether a file from which no tenant was rendered yet has an error that is not known to be of one

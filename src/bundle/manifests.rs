@@ -145,7 +145,7 @@ fn is_manifest(path: &str) -> bool {
 /// The files that tenants name.
 pub fn wanted(tenancy: &Tenancy, sources: &SourceMap) -> Vec<NamedManifest> {
     let mut all = Vec::new();
-    for tenant in &tenancy.tenants {
+    for tenant in tenancy.tenants.iter().chain(&tenancy.failing) {
         let mut seen: Vec<Span> = Vec::new();
         for named in tenant.on.iter().flat_map(|on| &on.manifests) {
             if !seen.contains(&named.span) {

@@ -16,15 +16,15 @@ use crate::source::{SourceMap, Span};
 use crate::spec::FleetDoc;
 use crate::spec::fleet::{ClusterSpec, ManifestPlace};
 use crate::spec::leaf::{GroupKind, Line};
+use crate::tenancy::MANIFESTS_ROLE;
 use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
-use crate::tenancy::{MANIFESTS_ROLE, Tenancy};
 use crate::value::{Entry, Text, Value, map, merge_entries};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Renders the tenants that are wanted on every cluster.
 pub fn render<T: ObjectForm>(
-    tenancy: &Tenancy,
+    tenants: &[Tenant],
     fleet: &FleetDoc,
     templates: &Templates,
     manifests: &TenantManifests,
@@ -38,8 +38,7 @@ pub fn render<T: ObjectForm>(
         let renderer = Renderer::new(fleet, cluster, templates, manifests, sources);
         let platform = renderer.platform(&mut out);
 
-        let here: Vec<(usize, &Tenant, &OnCluster)> = tenancy
-            .tenants
+        let here: Vec<(usize, &Tenant, &OnCluster)> = tenants
             .iter()
             .enumerate()
             .filter_map(|(at, tenant)| Some((at, tenant, tenant.on(index)?)))
@@ -51,19 +50,19 @@ pub fn render<T: ObjectForm>(
             .map(|(i, tenant, on)| renderer.tenant_bundle(*i, tenant, on))
             .collect();
 
-        let mut tenants = Vec::with_capacity(rendered.len());
+        let mut made = Vec::with_capacity(rendered.len());
         for (bundle, faults) in rendered {
             out.extend(faults);
-            tenants.push(bundle);
+            made.push(bundle);
         }
 
         let bundle = ClusterBundle {
             cluster: index,
             platform,
-            tenants,
+            tenants: made,
         };
 
-        required(&bundle, tenancy, cluster, &mut out);
+        required(&bundle, tenants, cluster, &mut out);
         bundles.push(bundle);
     }
 
@@ -93,13 +92,13 @@ fn span_of(tenant: &Tenant, on: &OnCluster, id: &ObjectId) -> Span {
 /// Reports the objects that tenants require and no input defines.
 fn required<T: ObjectForm>(
     bundle: &ClusterBundle<T>,
-    tenancy: &Tenancy,
+    tenants: &[Tenant],
     cluster: &ClusterSpec,
     out: &mut Vec<Diagnostic>,
 ) {
     let mut ids: Option<BTreeSet<&ObjectId>> = None;
     for part in &bundle.tenants {
-        let tenant = &tenancy.tenants[part.index];
+        let tenant = &tenants[part.index];
         let Some(on) = tenant.on(bundle.cluster) else {
             continue;
         };

@@ -1,6 +1,7 @@
 //! Reading files of specs: texts → checked and typed documents.
 
 use super::schema::{self, DocumentKind};
+use super::sound_part::sound_part;
 use super::{
     FleetDoc, INVALID_VALUE, MISPLACED, ProfileDoc, Skipped, SpecFile, Specs, TenantDoc, WaiverDoc,
     check, check_schema, leaf, shapes,
@@ -19,6 +20,9 @@ pub struct Loaded<T> {
     pub specs: Specs,
     /// The result of each of `specs.tenants`, in their order.
     pub made: Vec<T>,
+    /// The sound parts of documents of tenants that have a fault, and their results: what else is wrong
+    /// with them.
+    pub faulty: Vec<(TenantDoc, T)>,
     /// The faults of the files.
     pub faults: Vec<Diagnostic>,
 }
@@ -75,6 +79,7 @@ pub fn load<T: Send>(
     let mut loaded = Loaded {
         specs: Specs::default(),
         made: Vec::with_capacity(files.len()),
+        faulty: Vec::new(),
         faults: Vec::new(),
     };
     loaded.specs.tenants.reserve(files.len());
@@ -143,6 +148,8 @@ enum ReadDocument<T> {
     Profile(Box<ProfileDoc>),
     Waiver(Box<WaiverDoc>),
     Tenant(Box<(TenantDoc, T)>),
+    /// The sound part of a tenant's document that has a fault.
+    FaultyTenant(Box<(TenantDoc, T)>),
     Skipped(Skipped),
 }
 
@@ -179,6 +186,7 @@ impl<T> Loaded<T> {
                 specs.tenants.push(doc);
                 self.made.push(result);
             }
+            ReadDocument::FaultyTenant(tenant) => self.faulty.push(*tenant),
             ReadDocument::Skipped(skipped) => specs.skipped.push(skipped),
         }
     }
@@ -246,14 +254,44 @@ impl<T> FileReader<'_, T> {
             fault.scope = scope.clone();
         }
         let has_error = faults.iter().any(|fault| fault.level == Level::Error);
-        out.extend(faults);
+        let name = name.filter(|name| !has_error || leaf::reason("dns-label", name).is_none());
+        if has_error {
+            let faulty = match (kind, name) {
+                (DocumentKind::Tenant, Some(name)) => self.faulty(name, &root, &faults),
+                _ => None,
+            };
+            out.extend(faults);
+            return faulty;
+        }
 
-        let name = name.filter(|_| !has_error)?;
+        out.extend(faults);
+        let name = name?;
         self.typed(kind, name, root)
             .map_err(|(message, span)| {
                 out.push(Diagnostic::new(&INVALID_VALUE, span, message).scope(scope));
             })
             .ok()
+    }
+
+    /// Reads the sound part of a tenant's document that has a fault; `None` if there is none.
+    fn faulty(
+        &self,
+        name: Spanned<String>,
+        root: &Node,
+        faults: &[Diagnostic],
+    ) -> Option<ReadDocument<T>> {
+        let part = sound_part(root, faults)?;
+        let kind = DocumentKind::Tenant;
+        let is_sound = !self
+            .faults(kind, &part)
+            .iter()
+            .any(|fault| fault.level == Level::Error);
+        match self.typed(kind, name, part) {
+            Ok(ReadDocument::Tenant(tenant)) if is_sound => {
+                Some(ReadDocument::FaultyTenant(tenant))
+            }
+            _ => None,
+        }
     }
 
     /// The scope of a document's faults. A fault of a tenant-owned checkout concerns that checkout

@@ -17,6 +17,7 @@ pub mod schema;
 mod schema_faults;
 mod schema_types;
 mod shapes;
+mod sound_part;
 mod source_names;
 pub mod tenant;
 

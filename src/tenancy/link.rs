@@ -81,16 +81,23 @@ impl Linker<'_> {
         self.connect(&mut tenants, &known, out);
         capacity::check(&tenants, &fleet.spec, out);
 
-        let failing = failing(out);
-        tenants.retain(|tenant| !failing.contains(&tenant.name.value));
-
-        let tenancy = Tenancy {
+        let broken = self.broken(out);
+        let mut tenancy = Tenancy {
             tenants,
+            failing: Vec::new(),
             permits: Arc::new(waivers.permits(&self.resolve_context.proof_rules)),
             proof_waivers,
             absent,
         };
+        tenancy.set_aside(&broken);
         (tenancy, findings)
+    }
+
+    /// The tenants that have an error, of an earlier stage or of this one.
+    fn broken(&self, findings: &[Diagnostic]) -> BTreeSet<String> {
+        let mut broken = failing(findings);
+        broken.extend(failing(self.failed));
+        broken
     }
 
     fn has_unreadable_file(&self) -> bool {
@@ -125,7 +132,7 @@ impl Linker<'_> {
 
         // A tenant with an error keeps its last files: its edges are those of the lock, not those
         // that it asks for now.
-        let broken = failing(out);
+        let broken = self.broken(out);
         let (plan, claimed_twice) = rayon::join(
             || network::plan(tenants, &fleet.spec, waivers, known, &broken),
             || {

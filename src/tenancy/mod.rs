@@ -97,12 +97,24 @@ pub struct Context {
 pub struct Tenancy {
     /// Tenants without an error of their own, by name.
     pub tenants: Vec<Tenant>,
+    /// Tenants with an error, for what else is wrong with them.
+    pub failing: Vec<Tenant>,
     /// Tenants that exist, but could not be read, such as those of sources that were not given.
     pub absent: BTreeSet<String>,
     /// The waivers of other rules than those of the proof. Checked manifests use them too.
     pub permits: Arc<Permits>,
     /// The waivers of rules of the proof.
     pub proof_waivers: Vec<ProofWaiver>,
+}
+
+impl Tenancy {
+    /// Sets the tenants aside that have an error.
+    pub fn set_aside(&mut self, broken: &BTreeSet<String>) {
+        let aside = self
+            .tenants
+            .extract_if(.., |tenant| broken.contains(&tenant.name.value));
+        self.failing.extend(aside);
+    }
 }
 
 /// Rules that a Waiver can name, besides those of the proof.

@@ -55,6 +55,7 @@ mod loosenings;
 mod machine_faults;
 mod manifest_units;
 mod manifests;
+mod many_faults;
 mod matrix_and_threats;
 mod mermaid;
 mod monotone;
