@@ -1,7 +1,7 @@
 //! The records of earlier runs in the tree: which tenant has a thing, and which namespace reached
 //! which.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 /// The kind of a claimed thing, in the order of the names. Findings have the same order.
@@ -114,7 +114,7 @@ pub struct Prior<'a> {
     /// Each tenant and the digest of the document that it was rendered from.
     inputs: HashMap<&'a str, &'a str>,
     /// The tenants that were removed, or may be.
-    removed: HashSet<&'a str>,
+    removed: BTreeSet<&'a str>,
     /// A tenant's namespaces on a cluster, by the tenant and the cluster.
     namespaces: HashMap<Pair<'a>, Vec<&'a str>>,
     /// The tenants' namespaces that reached a namespace, by its cluster and its name.
