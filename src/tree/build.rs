@@ -8,7 +8,7 @@ use super::lock::Tombstone;
 use super::model::{DesiredFile, Tree, TreeRequest};
 use super::record::{FileEntry, namespaces, short_hex};
 use super::shards::{Sharding, applier_of};
-use super::sizing::{choose_sharding, outgrown};
+use super::sizing::{choose_sharding, outgrown, outgrown_by_files};
 use crate::bundle::{ClusterBundle, ObjectForm, ObjectSet, TenantBundle};
 use crate::delivery::ClusterEngine;
 use crate::diagnostic::{Diagnostic, Scope};
@@ -87,6 +87,7 @@ pub fn build<T: ObjectForm>(
         let artifacts = list_artifacts(request, cluster, &units, &apart, &tree);
         tree.artifacts.extend(artifacts);
         outgrown(request, sharding, bundle.cluster, out);
+        outgrown_by_files(request, apart.len(), bundle.cluster, out);
 
         let line = cluster_line(request, cluster, sharding);
         tree.clusters.insert(name.to_owned(), line);

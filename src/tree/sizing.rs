@@ -1,9 +1,10 @@
 //! How many units a cluster gets at its first render, and whether it has outgrown them.
 
+use super::artifacts::source_mode;
 use super::model::TreeRequest;
 use super::shards::Sharding;
 use crate::diagnostic::{Diagnostic, Scope, rule};
-use crate::spec::fleet::{Shards, UnitChoice};
+use crate::spec::fleet::{Shards, SourceMode, UnitChoice};
 use std::collections::BTreeSet;
 
 rule! {
@@ -14,7 +15,7 @@ rule! {
     /// 454 s of CPU.
     /// ## Fix
     /// Move to `delivery.unit: shard`, cluster by cluster, in the two steps of `tenantry explain
-    /// tree/object-moved`.
+    /// tree/object-moved`. For units of tenants' own verbatim files: `delivery.source: perShard`.
     pub static OUTGROWN = "tree/outgrown", Warning;
 }
 
@@ -94,6 +95,28 @@ pub fn outgrown(
     out.push(
         Diagnostic::new(&OUTGROWN, request.fleet.name.span, text)
             .fix("move to more shards in two steps: `tenantry explain tree/object-moved`")
+            .scope(Scope::Fleet),
+    );
+}
+
+/// Warns of a cluster with more units of tenants' verbatim files than may unpack one shared source.
+pub fn outgrown_by_files(
+    request: &TreeRequest<'_>,
+    units: usize,
+    cluster: usize,
+    out: &mut Vec<Diagnostic>,
+) {
+    let is_shared = source_mode(request.fleet) == SourceMode::Shared;
+    if !is_shared || units <= TENANTS_A_CLUSTER {
+        return;
+    }
+    let name = request.fleet.spec.clusters[cluster].name.as_str();
+    let message = format!(
+        "`{name}` has {units} units of tenants' verbatim files, and each unpacks the whole source"
+    );
+    out.push(
+        Diagnostic::new(&OUTGROWN, request.fleet.name.span, message)
+            .fix("set delivery.source: perShard (docs/commit.md)")
             .scope(Scope::Fleet),
     );
 }

@@ -184,6 +184,22 @@ fn a_unit_outlives_its_last_file() {
 }
 
 #[test]
+fn many_units_of_files_need_sources_of_their_own() {
+    for (count, warned) in [(100, false), (101, true)] {
+        let sandbox = Sandbox::with(&[("tenants/fleet.yaml", FLEET)]);
+        for at in 0..count {
+            let name = format!("t{at}");
+            let spec = tenant(&name, &format!("  manifests: [{name}-m.yaml]\n"));
+            sandbox.write(&format!("tenants/{name}.yaml"), spec);
+            let file = format!("tenants/{name}-m.yaml");
+            sandbox.write(&file, CONFIG.replace("NS", &name));
+        }
+        let all = sandbox.run(&["check"]).code(0).all();
+        assert_eq!(all.contains("source: perShard"), warned, "{all}");
+    }
+}
+
+#[test]
 fn the_name_of_a_unit_is_bounded() {
     let long = "n".repeat(62);
     let sandbox = fleet("unit: shard, shards: 1");
