@@ -28,6 +28,8 @@ pub static RULES: &[&Rule] = &[
     &isolation::api::SHARED_SUBJECT,
     &isolation::api::WIDE_SUBJECT,
     &tenancy::WILDCARD_ROLE,
+    &bundle::DEFINITION,
+    &bundle::DEFINITION_NOT_READ,
     &bundle::DUPLICATE_OBJECT,
     &bundle::EXPRESSION,
     &tenancy::FLOOR_EXTERNAL,

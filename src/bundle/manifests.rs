@@ -1,5 +1,6 @@
 //! Verbatim files: a tenant's own objects, passed through byte for byte.
 
+use super::definitions::CustomDefinitions;
 use super::durations;
 use super::object::{Object, ObjectBody};
 use super::sops;
@@ -7,7 +8,7 @@ use super::unappliable::{self, Decryption};
 use crate::delivery;
 use crate::diagnostic::{Diagnostic, Rule, rule};
 use crate::document::Spanned;
-use crate::document::{self, Document, Node, NodeValue};
+use crate::document::{self, Document, KeyIndex, Node, NodeValue};
 use crate::kube::names::{ENFORCE_LABEL, ENFORCE_VERSION_LABEL};
 use crate::kube::validation::PodLevel;
 use crate::kube::{ObjectId, Quantity, kinds, validation};
@@ -71,6 +72,8 @@ pub struct TenantManifests {
     last: LastRendered,
     /// The minor of Kubernetes on each cluster of the fleet, if it is stated.
     minors: Vec<Option<u32>>,
+    /// The kinds of custom resources whose schemas are known.
+    pub(super) definitions: CustomDefinitions,
 }
 
 /// Objects as they were rendered last, and as a revision has them, by cluster.
@@ -225,6 +228,7 @@ impl TenantManifests {
             kinds,
             last: LastRendered::default(),
             minors: Vec::new(),
+            definitions: CustomDefinitions::default(),
         }
     }
 
@@ -245,6 +249,15 @@ impl TenantManifests {
     #[must_use]
     pub fn after(self, last: LastRendered) -> Self {
         Self { last, ..self }
+    }
+
+    /// The same, held against the definitions of custom kinds.
+    #[must_use]
+    pub fn held_against(self, definitions: CustomDefinitions) -> Self {
+        Self {
+            definitions,
+            ..self
+        }
     }
 
     /// Whether no tenant names a file.
@@ -355,13 +368,15 @@ impl TenantManifests {
         object.check_applicability(document)?;
         object.check_version(document, self.minors.get(on.cluster).copied().flatten())?;
         object.check_validity(document)?;
+        let made = Made::from(&object.value);
+        object.check_definition(document, &made, &self.definitions)?;
         object.check_quota()?;
         out.extend(object.check_pods(document)?);
         object.check_update(document, &self.last)?;
 
         Ok(Some(Object {
             id: object.id,
-            body: ObjectBody::Verbatim(raw.into(), Made::from(&object.value)),
+            body: ObjectBody::Verbatim(raw.into(), made),
             origin: Some(span),
         }))
     }
@@ -518,6 +533,29 @@ impl VerbatimObject<'_> {
         let message = format!("`{}` would not be applied: {refusal}", self.id);
         let fix = format!("mend {}", refusal.field);
         let span = refusal.span.unwrap_or(self.span);
+        Err(Box::new(
+            Diagnostic::new(&MANIFEST_REFUSED, span, message).fix(fix),
+        ))
+    }
+
+    /// Refuses an object that the CustomResourceDefinition of its kind refuses.
+    fn check_definition(
+        &self,
+        document: &Document,
+        made: &Made,
+        definitions: &CustomDefinitions,
+    ) -> Checked {
+        let Some(fault) = definitions.check(&self.id, made) else {
+            return Ok(());
+        };
+        let (node, entry) = KeyIndex::default().pointer(&document.root, &fault.pointer);
+        let span = match (&node.value, entry) {
+            _ if std::ptr::eq(node, &document.root) => self.span,
+            (NodeValue::Map(_) | NodeValue::Seq(_), Some(entry)) => entry.key_span,
+            _ => node.span,
+        };
+        let message = format!("`{}` would not be applied: {}", self.id, fault.reason);
+        let fix = "mend it, as the CustomResourceDefinition of the kind says";
         Err(Box::new(
             Diagnostic::new(&MANIFEST_REFUSED, span, message).fix(fix),
         ))

@@ -6,6 +6,7 @@ mod durations;
 mod floor;
 mod sops;
 mod unappliable;
+mod definitions;
 mod manifests;
 mod hosts;
 mod file_keys;
@@ -16,6 +17,9 @@ mod template;
 mod templates;
 
 pub use builtin::{builtin_profiles, builtin_templates};
+pub use definitions::{
+    CustomDefinitions, DEFINITION, DEFINITION_NOT_READ, DefinitionFault, DefinitionFile,
+};
 pub use file_keys::claim_keys;
 pub use floor::FLOOR_MISSING;
 pub use hosts::claim_hosts;

@@ -371,6 +371,13 @@ impl<'a> Renderer<'a> {
                 Diagnostic::new(&FLOOR_MISSING, span(), message).fix(fix),
             ));
         }
+        if let Some(fault) = self.manifests.definitions.check(&id, &value) {
+            let message = format!("`{id}` is refused by its schema: {}", fault.reason);
+            let fix = "mend the template, or the values of the spec that it uses";
+            return Err(Box::new(
+                Diagnostic::new(&OBJECT_INVALID, span(), message).fix(fix),
+            ));
+        }
         if let Some(reason) = self.not_allowed(&id, tenant, on) {
             let message = format!("`{id}` is not the tenant's to have: {reason}");
             let fix = "render objects of the tenant's own namespaces";

@@ -9,14 +9,19 @@ use super::written::{WrittenTree, read_record};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tenantry::bundle::{self, LastRendered, MANIFEST, NamedManifest, TenantManifests};
+use tenantry::bundle::{
+    self, CustomDefinitions, DEFINITION, DefinitionFile, LastRendered, MANIFEST, NamedManifest,
+    TenantManifests,
+};
 use tenantry::compile::{self, InputFiles, ResolvedFleet};
 use tenantry::delivery::{RepositorySurvey, may_say};
 use tenantry::diagnostic::{Diagnostic, Rule, Scope};
+use tenantry::document::Spanned;
 use tenantry::source::{
     NOT_UTF8, OUTSIDE_ROOT, PASSED_OVER, Source, SourceId, SourceMap, TOO_LARGE, UNREADABLE,
     add_bytes, join, parent,
 };
+use tenantry::spec::leaf::FilePath;
 use tenantry::spec::{FleetDoc, SpecFile};
 use tenantry::tenancy::Context;
 use tenantry::tree::{OwnPaths, check_applied, entry_path};
@@ -300,13 +305,40 @@ impl<'a> FleetReader<'a> {
             resolved.findings.extend(read.err().map(|fault| *fault));
         }
 
+        let definitions = self.read_definitions(resolved);
         let permits = Arc::clone(&resolved.tenancy.permits);
         let last = self.read_last(resolved);
         let manifests = TenantManifests::load(&self.sources, &reading.found, permits, kinds);
         let clusters = resolved
             .fleet()
             .map_or(&[][..], |fleet| &fleet.spec.clusters);
-        manifests.after(last).of_clusters(clusters)
+        let manifests = manifests.after(last).of_clusters(clusters);
+        manifests.held_against(definitions)
+    }
+
+    /// Reads the CustomResourceDefinitions that the fleet names.
+    fn read_definitions(&mut self, resolved: &mut ResolvedFleet) -> CustomDefinitions {
+        let fleet = resolved.specs.fleet.as_ref();
+        let named = fleet.and_then(|fleet| fleet.spec.custom_resource_definitions.as_ref());
+        let inputs = self.files.inputs.iter();
+        let specs: BTreeMap<String, SourceId> = match named {
+            Some(_) => inputs
+                .map(|input| (self.sources.get(input.source).path.clone(), input.source))
+                .collect(),
+            None => BTreeMap::new(),
+        };
+
+        let mut files = Vec::new();
+        for named in named.into_iter().flatten() {
+            match read_definition(self.store, &mut self.sources, &specs, named) {
+                Ok(source) => files.push(DefinitionFile {
+                    span: named.span,
+                    source,
+                }),
+                Err(fault) => resolved.findings.push(*fault),
+            }
+        }
+        CustomDefinitions::load(&self.sources, &files, &mut resolved.findings)
     }
 
     /// Reads the objects that were rendered from tenants' manifests before.
@@ -403,6 +435,43 @@ impl ManifestReading {
             .map_err(|fault| Box::new(fault.related(span, "named here").tenant(tenant)))?;
         self.found.insert(path.clone(), id);
         Ok(())
+    }
+}
+
+/// Reads a file that the fleet names in `customResourceDefinitions`. `specs` are read already.
+///
+/// # Errors
+/// The finding, at the line of the fleet, about a file that cannot be read.
+fn read_definition(
+    store: &dyn Store,
+    sources: &mut SourceMap,
+    specs: &BTreeMap<String, SourceId>,
+    named: &Spanned<FilePath>,
+) -> Result<SourceId, Box<Diagnostic>> {
+    let fault = |rule: &'static Rule, message: String, fix: &str| {
+        let finding = Diagnostic::new(rule, named.span, message).fix(fix);
+        Box::new(finding.scope(Scope::Fleet))
+    };
+    let Some(path) = join(parent(sources.path(named.span)), named.value.as_str()) else {
+        let message = format!("{} leads out of the repository", named.value.as_str());
+        return Err(fault(
+            &OUTSIDE_ROOT,
+            message,
+            "copy the file into the repository",
+        ));
+    };
+    if let Some(id) = specs.get(&path) {
+        return Ok(*id);
+    }
+
+    match store.read(&path) {
+        FileContent::Missing => Err(fault(
+            &DEFINITION,
+            format!("there is no file {path}"),
+            "add it, or remove this; the path is relative to this file",
+        )),
+        content => take(sources, &path, content, true)
+            .map_err(|found| fault(found.rule, found.message, &found.fix)),
     }
 }
 

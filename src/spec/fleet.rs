@@ -1,8 +1,8 @@
 //! Fleet: the clusters, what tenants may be called, and how the tree is delivered.
 
 use super::leaf::{
-    Cidr, Duration, GroupKind, Ip, Keyed, LabelKey, LabelValue, Line, Minor, Name, ObjectName,
-    OciPrefix, Pattern, RelativePath, VersionReq,
+    Cidr, Duration, FilePath, GroupKind, Ip, Keyed, LabelKey, LabelValue, Line, Minor, Name,
+    ObjectName, OciPrefix, Pattern, RelativePath, VersionReq,
 };
 pub use super::settled::{ManifestPlace, Settled};
 use super::tenant::{PortRule, ReachSpec, Resources, SubjectSpec, VerifySpec};
@@ -63,6 +63,14 @@ pub struct FleetSpec {
     /// Renders: nothing.
     /// Rules: `bundle/manifest-not-allowed`.
     pub tenant_kinds: Option<Vec<GroupKind>>,
+    /// Files of this repository with the CustomResourceDefinitions of custom kinds, relative to this
+    /// file. Objects of these kinds are held against their schemas; rules in CEL are not evaluated.
+    ///
+    /// Default: objects of custom kinds are not held against a schema.
+    /// Renders: nothing.
+    /// Rules: `bundle/manifest-refused`, `bundle/object-invalid`,
+    /// `bundle/custom-resource-definition`, `bundle/definition-not-read`.
+    pub custom_resource_definitions: Option<Vec<Spanned<FilePath>>>,
     /// The profile of a tenant that names none.
     ///
     /// Default: `restricted`.

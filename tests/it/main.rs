@@ -14,6 +14,7 @@ mod catalog;
 mod check;
 mod commit;
 mod conformance;
+mod custom_resources;
 mod diff;
 mod differential;
 mod drift;
