@@ -12,7 +12,7 @@ use tenantry::source::{Source, SourceId, SourceMap};
 const GROUP: &str = "units.example.com";
 
 /// Texts that a field of any type is given.
-const TEXTS: [&str; 43] = [
+const TEXTS: [&str; 46] = [
     "",
     "a",
     "ab",
@@ -56,6 +56,9 @@ const TEXTS: [&str; 43] = [
     "123e4567-e89b-12d3-a456-426614174000",
     "123e4567e89b12d3a456426614174000",
     "a٣",
+    "a ٣",
+    "ä 1",
+    "٣%",
 ];
 
 /// Values that a field of any type is given.
