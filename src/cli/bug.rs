@@ -4,11 +4,14 @@ use super::output;
 use std::panic::{AssertUnwindSafe, Location, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::OnceLock;
 
+/// What is said of a task that a panic ended. The error of the task quotes the panic's message.
+pub const TASK_ENDED: &str = "a task of tenantry ended unexpectedly";
+
 /// Where the first panic was.
-static PLACE: OnceLock<String> = OnceLock::new();
+static FIRST_PANIC: OnceLock<String> = OnceLock::new();
 
 /// What is said about a panic. Its message is not shown: it may quote an input, and with it a secret.
-pub fn text(place: &str) -> String {
+pub fn panic_message(place: &str) -> String {
     format!(
         "this is a bug in tenantry {}, at {place}: please report it at {}/issues, with the command, and \
          with the input if you may share it; RUST_BACKTRACE=1 also shows the message of the panic, which \
@@ -22,14 +25,8 @@ pub fn text(place: &str) -> String {
 pub fn report_panics() {
     let usual = take_hook();
     set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
-        let place = info.location().map_or("an unknown place".into(), in_crate);
-        let mut is_first = false;
-        PLACE.get_or_init(|| {
-            is_first = true;
-            place.clone()
-        });
-        if is_first {
-            output::err(&format!("tenantry: {}\n", text(&place)));
+        if let Some(place) = note(&FIRST_PANIC, info) {
+            output::err(&format!("tenantry: {}\n", panic_message(&place)));
         }
 
         let wanted = std::env::var_os("RUST_BACKTRACE");
@@ -39,10 +36,23 @@ pub fn report_panics() {
     }));
 }
 
+/// Keeps the place of a panic, if it is the first. Returns the place then.
+fn note(first: &OnceLock<String>, info: &PanicHookInfo<'_>) -> Option<String> {
+    let place = info.location().map_or("an unknown place".into(), in_crate);
+    first.set(place.clone()).is_ok().then_some(place)
+}
+
 /// Runs something. Fails with the place of the first panic, also of another thread.
 pub fn catch<T>(run: impl FnOnce() -> T) -> Result<T, &'static str> {
+    catch_after(&FIRST_PANIC, run)
+}
+
+fn catch_after<T>(
+    first: &'static OnceLock<String>,
+    run: impl FnOnce() -> T,
+) -> Result<T, &'static str> {
     let result = catch_unwind(AssertUnwindSafe(run));
-    match (result, PLACE.get()) {
+    match (result, first.get()) {
         (Ok(value), None) => Ok(value),
         (_, place) => Err(place.map_or("an unknown place", String::as_str)),
     }
@@ -61,21 +71,38 @@ fn in_crate(location: &Location<'_>) -> String {
 mod tests {
     use super::*;
 
-    /// The panics of this process are counted once for all: this is the only test that may make one.
+    /// The name of the threads whose panics are this test's.
+    const PANICKING: &str = "panicking";
+
+    fn in_thread<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let thread = std::thread::Builder::new().name(PANICKING.to_owned());
+        thread.spawn(run).ok()?.join().ok()
+    }
+
+    /// Another test that fails meanwhile keeps its message.
     #[test]
     fn a_panic_of_any_thread_is_a_fault_with_its_place() {
-        report_panics();
-        assert_eq!(catch(|| 1), Ok(1));
+        static FIRST: OnceLock<String> = OnceLock::new();
+        let usual = take_hook();
+        set_hook(Box::new(move |info| {
+            if std::thread::current().name() == Some(PANICKING) {
+                note(&FIRST, info);
+            } else {
+                usual(info);
+            }
+        }));
+        assert_eq!(catch_after(&FIRST, || 1), Ok(1));
 
-        let of_another_thread = catch(|| {
-            let thread = std::thread::spawn(|| panic!("a secret"));
-            let _ = thread.join();
-        });
-        let place = of_another_thread.expect_err("the panic is seen");
+        let place = catch_after(&FIRST, || in_thread(|| panic!("a secret")))
+            .map(|_: Option<()>| ())
+            .expect_err("the panic is seen");
         assert!(place.starts_with("src/cli/bug.rs:"), "{place}");
 
-        let said = text(place);
-        assert!(said.contains(place) && said.contains("/issues") && !said.contains("a secret"));
-        assert_eq!(catch(|| panic!("another")), Err::<(), _>(place));
+        let message = panic_message(place);
+        assert!(message.contains(place) && message.contains("/issues"));
+        assert!(!message.contains("a secret"));
+
+        let second = in_thread(|| catch_after(&FIRST, || panic!("another")));
+        assert_eq!(second, Some(Err::<(), _>(place)));
     }
 }

@@ -2,6 +2,7 @@
 //! expires is fetched again.
 
 use super::CliError;
+use super::bug::TASK_ENDED;
 use super::exec_plugin::{self, ClientCertificate};
 use super::http::causes;
 use super::run_time::RunTime;
@@ -99,7 +100,12 @@ pub enum CredentialSource {
     /// They are the same for the whole run: a header, or others that the client holds.
     Fixed(Option<Authorization>),
     /// A file that holds a token.
-    TokenFile(PathBuf),
+    TokenFile {
+        /// The file.
+        file: PathBuf,
+        /// The token that is sent while the file holds none.
+        otherwise: Option<Authorization>,
+    },
     /// A plugin that prints them.
     Plugin(Box<ExecConfig>),
 }
@@ -139,13 +145,22 @@ impl CredentialSource {
             return Ok(Self::Fixed(Some(Authorization::basic(&name, password))));
         }
 
-        if let Some(token) = secret(auth, "token") {
-            auth.token = None;
-            let token = sendable(&token, &format!("the token of {user}"))?;
-            return Ok(Self::Fixed(Some(Authorization::bearer(token))));
-        }
+        let has_file = auth.token_file.is_some();
+        let token = secret(auth, "token").filter(|token| !(has_file && token.is_empty()));
+        auth.token = None;
+        let token = token
+            .map(|token| sendable(&token, &format!("the token of {user}")))
+            .transpose()?
+            .map(Authorization::bearer);
+        // The token of the file takes precedence. Source: client-go, `rest.Config.BearerTokenFile`.
         if let Some(file) = auth.token_file.take() {
-            return Ok(Self::TokenFile(file.into()));
+            return Ok(Self::TokenFile {
+                file: file.into(),
+                otherwise: token,
+            });
+        }
+        if token.is_some() {
+            return Ok(Self::Fixed(token));
         }
         Ok(match auth.exec.take() {
             Some(exec) => Self::Plugin(exec.into()),
@@ -163,10 +178,17 @@ impl CredentialSource {
 
         match self {
             Self::Fixed(authorization) => Ok(fixed(authorization.clone())),
-            Self::TokenFile(file) => Ok(Credential {
-                renewal: Some(Instant::now() + TOKEN_FILE_LIFE),
-                ..fixed(Some(Authorization::bearer(read_token(file)?)))
-            }),
+            Self::TokenFile { file, otherwise } => {
+                let read = read_token(file).map(Authorization::bearer);
+                let token = match (read, otherwise) {
+                    (Err(_), Some(token)) => token.clone(),
+                    (read, _) => read?,
+                };
+                Ok(Credential {
+                    renewal: Some(Instant::now() + TOKEN_FILE_LIFE),
+                    ..fixed(Some(token))
+                })
+            }
             Self::Plugin(exec) => {
                 let printed = exec_plugin::run(exec, time)?;
                 let token = printed
@@ -428,7 +450,7 @@ impl Connection {
             match self.fetch_again(&access).await {
                 Ok(renewed) => *access = renewed,
                 // The file may be gone by design; the token is still the best that there is.
-                Err(_) if matches!(self.source, CredentialSource::TokenFile(_)) => {}
+                Err(_) if matches!(self.source, CredentialSource::TokenFile { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -467,7 +489,7 @@ async fn fetch(
     let patience = time.left() + Duration::from_secs(1);
     let credential = match tokio::time::timeout(patience, fetching).await {
         Ok(Ok(fetched)) => fetched?,
-        Ok(Err(broken)) => return Err(CredentialError::refused(broken.to_string())),
+        Ok(Err(_)) => return Err(CredentialError::refused(TASK_ENDED.to_owned())),
         Err(_) => return Err(CredentialError::late(time.over())),
     };
 
@@ -508,4 +530,42 @@ async fn fetch(
 fn base64(text: String) -> Option<String> {
     let value = serde_json::to_value(ByteString(text.into_bytes())).ok()?;
     value.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::ConnectArgs;
+
+    /// The header that a user's entry leads to.
+    fn header(auth: serde_json::Value) -> Result<Option<String>, String> {
+        let mut auth: AuthInfo = serde_json::from_value(auth).expect("an entry");
+        let time = RunTime::start(&ConnectArgs {
+            context: Vec::new(),
+            request_timeout: 60,
+            timeout: None,
+        });
+        let source = CredentialSource::take(&mut auth, "user").map_err(|error| error.text)?;
+        let credential = source.fetch(time).map_err(|error| error.text)?;
+        Ok(credential.authorization.map(|sent| sent.value))
+    }
+
+    /// Source: client-go, `NewBearerAuthWithRefreshRoundTripper`.
+    #[test]
+    fn the_token_of_a_file_takes_precedence() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("token");
+        let both = |token: &str| header(serde_json::json!({"token": token, "tokenFile": file}));
+        let bearer = |token: &str| Ok(Some(format!("Bearer {token}")));
+
+        assert_eq!(both("stated"), bearer("stated"));
+        assert!(both("").is_err_and(|text| text.contains("cannot be read")));
+
+        std::fs::write(&file, " \n").expect("written");
+        assert_eq!(both("stated"), bearer("stated"));
+
+        std::fs::write(&file, "read\n").expect("written");
+        assert_eq!(both("stated"), bearer("read"));
+        assert_eq!(both(""), bearer("read"));
+    }
 }

@@ -1,5 +1,6 @@
 //! Fetches lists of objects, page by page, and observes each page as it arrives.
 
+use super::bug::TASK_ENDED;
 use super::http::{ApiRequest, Failure, HttpClient, JSON, RequestError};
 use futures::stream::{self, StreamExt};
 use http::StatusCode;
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use std::collections::HashSet;
 use std::sync::Arc;
 use tenantry::graph::Facts;
-use tenantry::live::answer::{AnswerLimit, ListTotals};
+use tenantry::live::answer::{AnswerLimit, ListSums, ListTotals};
 use tenantry::live::{Desired, Detail, ListError, Listing, Observations, Page, page};
 use tenantry::source::Span;
 use tokio::sync::Semaphore;
@@ -68,7 +69,7 @@ pub async fn fetch(
     progress: &ProgressBar,
 ) -> Fetched {
     let totals: Arc<ListTotals> = Arc::default();
-    let turns = Arc::new(Semaphore::new(CONCURRENT_LISTS));
+    let permits = Arc::new(Semaphore::new(CONCURRENT_LISTS));
     let fetch_list = |listing: Listing| {
         let fetch = ListFetch {
             http: http.clone(),
@@ -77,12 +78,12 @@ pub async fn fetch(
             options,
             progress: progress.clone(),
             totals: Arc::clone(&totals),
-            turns: Arc::clone(&turns),
+            permits: Arc::clone(&permits),
         };
         async move {
             let task = tokio::spawn(async move { fetch.list().await });
-            let list = task.await.unwrap_or_else(|e| ObservedList {
-                error: Some(RequestError::unusable(e.to_string())),
+            let list = task.await.unwrap_or_else(|_| ObservedList {
+                error: Some(RequestError::unusable(TASK_ENDED.to_owned())),
                 ..ObservedList::default()
             });
             (listing, list)
@@ -113,6 +114,8 @@ pub async fn fetch(
 struct ObservedList {
     batch: Observations,
     objects: Vec<String>,
+    /// The sums over its pages.
+    sums: ListSums,
     /// The reason why the other pages are missing.
     error: Option<RequestError>,
 }
@@ -125,9 +128,9 @@ struct ListFetch {
     options: FetchOptions,
     progress: ProgressBar,
     totals: Arc<ListTotals>,
-    /// One turn for each page that is read and parsed at the same time; a large page takes all, so
+    /// One permit for each page that is read and parsed at the same time; a large page takes all, so
     /// that memory is bounded.
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl ListFetch {
@@ -139,7 +142,10 @@ impl ListFetch {
         let list = self.pages().await;
 
         match &list.error {
-            Some(error) if error.is(StatusCode::GONE) => self.pages().await,
+            Some(error) if error.is(StatusCode::GONE) => {
+                self.totals.subtract(&self.listing.kind, &list.sums);
+                self.pages().await
+            }
             _ => list,
         }
     }
@@ -176,7 +182,7 @@ impl ListFetch {
 
             let is_new = used_tokens.insert(blake3::hash(next.token.as_bytes()));
             if !is_new {
-                let text = "the list comes back to where it was";
+                let text = "the server repeats a continue token";
                 list.error = Some(RequestError::unusable(text.to_owned()));
                 return list;
             }
@@ -196,19 +202,19 @@ impl ListFetch {
     ) -> Result<Option<NextPage>, RequestError> {
         loop {
             let is_single = page.size == 1;
-            let (limit, turns) = if is_single {
+            let (limit, permits) = if is_single {
                 (AnswerLimit::LARGE_PAGE, CONCURRENT_LISTS as u32)
             } else {
                 (AnswerLimit::PAGE, 1)
             };
-            let turns = self.turns.acquire_many(turns).await;
+            let permits = self.permits.acquire_many(permits).await;
 
             let path = self.path(&page);
             let request = ApiRequest::get(&path, self.accept(), limit);
             match self.http.send(request).await {
                 Ok(bytes) => {
                     let token = self.observe(&bytes, list)?;
-                    drop(turns);
+                    drop(permits);
                     return Ok(token.map(|token| NextPage {
                         token,
                         size: (page.size * PAGE_STEP).min(PAGE_SIZE),
@@ -250,11 +256,12 @@ impl ListFetch {
         list: &mut ObservedList,
     ) -> Result<Option<String>, RequestError> {
         let options = self.options;
-        let batch = &mut list.batch;
+        let (batch, sums) = (&mut list.batch, &mut list.sums);
 
         let page = block_in_place(|| {
             let page = Page::read(&self.listing.kind, bytes)?;
-            self.totals.add(&self.listing.kind, &page, bytes.len())?;
+            let kind = &self.listing.kind;
+            self.totals.add(kind, &page, bytes.len(), sums)?;
             batch.look_at(
                 &self.wanted,
                 &self.listing,

@@ -193,7 +193,7 @@ fn run() -> ExitCode {
         Ok(Err(CliError::Closed)) => ExitCode::from(2),
         // The panic was reported where it happened.
         Err(place) => {
-            output::report_fault(&cli, &CliError::Bug(bug::text(place)));
+            output::report_fault(&cli, &CliError::Bug(bug::panic_message(place)));
             ExitCode::from(2)
         }
         Ok(Err(fault)) => {

@@ -130,18 +130,53 @@ pub struct ListTotals {
     other_elements: AtomicU64,
 }
 
+/// The sums over the pages of one list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListSums {
+    objects: u64,
+    bytes: u64,
+    elements: u64,
+}
+
 impl ListTotals {
-    /// Adds a page of a kind.
+    /// Adds a page of a list of a kind, also to the sums of the list.
     ///
     /// # Errors
     /// A sum is larger than a run reads.
-    pub fn add(&self, kind: &ServedKind, page: &Page, bytes: usize) -> Result<(), String> {
+    pub fn add(
+        &self,
+        kind: &ServedKind,
+        page: &Page,
+        bytes: usize,
+        list: &mut ListSums,
+    ) -> Result<(), String> {
         let objects = (page.items.len() + page.unread.len()) as u64;
         let content: u64 = page.items.iter().map(content_elements).sum();
         let elements = content + objects * MAPPING_ELEMENTS;
 
+        list.objects += objects;
+        list.bytes += bytes as u64;
+        list.elements += elements;
+
+        // Every sum has the page, also if one is too large: the list can be subtracted.
+        let objects = add(&self.objects, objects, MAX_OBJECTS, "objects");
+        let bytes = add(&self.bytes, bytes as u64, MAX_BYTES, "bytes");
+        let (total, most, what) = self.elements_of(kind);
+        objects.and(bytes).and(add(total, elements, most, what))
+    }
+
+    /// Subtracts a list of a kind that is fetched again from its first page.
+    pub fn subtract(&self, kind: &ServedKind, list: &ListSums) {
+        let (elements, ..) = self.elements_of(kind);
+        self.objects.fetch_sub(list.objects, Ordering::Relaxed);
+        self.bytes.fetch_sub(list.bytes, Ordering::Relaxed);
+        elements.fetch_sub(list.elements, Ordering::Relaxed);
+    }
+
+    /// The sum of the elements of a kind, its limit, and what it counts.
+    fn elements_of(&self, kind: &ServedKind) -> (&AtomicU64, u64, &'static str) {
         let is_rule = kind.group == RBAC || kinds::governs_network(&kind.kind);
-        let (total, most, what) = if is_rule {
+        if is_rule {
             let what = "elements of network policies, roles and bindings";
             (&self.rule_elements, MAX_RULE_ELEMENTS, what)
         } else if HOLDS_PODS.contains(&kind.kind.as_str()) {
@@ -150,11 +185,7 @@ impl ListTotals {
         } else {
             let what = "elements of other objects";
             (&self.other_elements, MAX_OTHER_ELEMENTS, what)
-        };
-
-        add(&self.objects, objects, MAX_OBJECTS, "objects")?;
-        add(&self.bytes, bytes as u64, MAX_BYTES, "bytes")?;
-        add(total, elements, most, what)
+        }
     }
 }
 
@@ -200,6 +231,36 @@ mod tests {
             (r#"["a"#, 1),
         ] {
             assert_eq!(elements(json.as_bytes()), count, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_fetched_again_counts_once() {
+        let kind = ServedKind {
+            group: "".into(),
+            version: "v1".into(),
+            kind: "ConfigMap".into(),
+            plural: "configmaps".into(),
+            namespaced: true,
+        };
+        let page = Page {
+            items: vec![Value::Null; 1000],
+            unread: Vec::new(),
+            next: None,
+        };
+        let (totals, mut first) = (ListTotals::default(), ListSums::default());
+        let bytes = MAX_BYTES as usize - 1;
+        assert_eq!(totals.add(&kind, &page, bytes, &mut first), Ok(()));
+
+        totals.subtract(&kind, &first);
+        let mut second = ListSums::default();
+        assert_eq!(totals.add(&kind, &page, bytes, &mut second), Ok(()));
+        assert_eq!(first, second);
+        assert!(totals.add(&kind, &page, bytes, &mut second).is_err());
+
+        totals.subtract(&kind, &second);
+        for sum in [&totals.objects, &totals.bytes, &totals.other_elements] {
+            assert_eq!(sum.load(Ordering::Relaxed), 0);
         }
     }
 

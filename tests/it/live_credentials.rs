@@ -54,7 +54,7 @@ fn runs(pid: &str) -> bool {
 fn all_end(pids: &[String]) {
     let started = Instant::now();
     while pids.iter().any(|pid| runs(pid)) {
-        assert!(started.elapsed() < Duration::from_secs(5), "{pids:?}");
+        assert!(started.elapsed() < PATIENCE, "{pids:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -202,7 +202,7 @@ fn a_signal_ends_a_run_at_once() {
             let status = child.wait().expect("it ends");
             assert_eq!(status.signal(), Some(number), "{stage} {name}: {status}");
             assert!(
-                sent.elapsed() < Duration::from_secs(5),
+                sent.elapsed() < PATIENCE,
                 "{stage} {name}: {:?}",
                 sent.elapsed()
             );

@@ -219,7 +219,7 @@ fn a_broken_list_is_not_an_empty_list() {
         ),
         (
             r#"{"kind": "List", "metadata": {"continue": "same"}, "items": []}"#,
-            "the list comes back to where it was",
+            "the server repeats a continue token",
         ),
     ] {
         let (ran, ..) = verify(move |path, _| {
@@ -242,7 +242,7 @@ fn a_broken_list_is_not_an_empty_list() {
             .then_some(Answer::Says(200, "", page))
     });
 
-    partial(&ran, "the list comes back to where it was");
+    partial(&ran, "the server repeats a continue token");
     assert_eq!(of_policies(&asked), 3);
     // What cannot be read has its name, however deep the rest of its metadata is.
     let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
