@@ -30,12 +30,19 @@ pub(super) fn address(text: &str, schemes: &[&str]) -> Result<(), String> {
     // A browser mends `https:/host` and `https:///host`; Go takes them for addresses without a host.
     let rest = text.strip_prefix(parsed.scheme());
     let rest = rest.and_then(|rest| rest.strip_prefix("://"));
-    let is_address_of_go = |rest: &str| {
-        let (user, host) = user_and_host(rest);
-        is_user_of_go(user) && is_host_of_go(host) && is_escaped(rest)
-    };
-    if !rest.is_some_and(is_address_of_go) {
+    let rest = rest.ok_or_else(wanted)?;
+    let (user, host) = user_and_host(rest);
+    if !is_user_of_go(user) {
+        return Err("the user has a character that Go refuses".into());
+    }
+    if has_empty_part(host) {
+        return Err("the host has an empty part".into());
+    }
+    if !is_host_of_go(host) {
         return Err(wanted());
+    }
+    if !is_escaped(rest) {
+        return Err("`%` must begin an escape such as `%2F`".into());
     }
     let host = parsed.host_str().unwrap_or_default();
     if host.is_empty() {
@@ -85,6 +92,12 @@ fn is_host_of_go(text: &str) -> bool {
         !part.is_empty() && part.bytes().all(is_known)
     };
     host.split('.').all(is_part) && port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a host that is there has nothing before, between or after its dots.
+fn has_empty_part(text: &str) -> bool {
+    let host = text.split(':').next().unwrap_or_default();
+    host.contains('.') && host.split('.').any(str::is_empty)
 }
 
 /// Whether each `%` begins an escape of a byte.
