@@ -34,12 +34,12 @@ rule! {
     /// The author of a change can write the lock and the records. A tombstone that is gone frees the
     /// names of a removed tenant for another one.
     /// ## Fix
-    /// Restore the line or the file from REV. Whoever runs the check may allow a removal, with
-    /// `--allow-removal TENANT` or `--allow-cluster-removal CLUSTER`.
+    /// Restore the line or the file from REV, or remove the file. To allow a removal, run the check
+    /// with `--allow-removal TENANT` or `--allow-cluster-removal CLUSTER`.
     pub static UNEXPLAINED = "tree/unexplained-change", Error;
 }
 rule! {
-    /// A tenant takes over a namespace that exists already, and nobody but the change says so.
+    /// A tenant takes over an existing namespace without approval.
     ///
     /// ## What it finds
     /// Only with `render --check --since REV`: a namespace with `adopt: true` that is not the tenant's
@@ -48,7 +48,7 @@ rule! {
     /// A namespace that exists has an owner, whom no file names. The tenant's owners get access to
     /// everything in it.
     /// ## Fix
-    /// Take a name that no cluster has. Whoever runs the check may allow the adoption, with
+    /// Take a name that no cluster has. To allow the adoption, run the check with
     /// `--allow-adoption TENANT`.
     pub static UNAPPROVED_ADOPTION = "lifecycle/unapproved-adoption", Error;
 }
@@ -196,7 +196,7 @@ impl Change<'_> {
             let (name, on) = &key;
             let fix = match self.base.tombstones.contains_key(&key) {
                 true => format!(
-                    "restore it from {revision}; whoever runs the check may free the name: \
+                    "restore it from {revision}; to free the name, run the check with \
                      --allow-removal {}",
                     tombstone.tenant()
                 ),
@@ -221,8 +221,8 @@ impl Change<'_> {
             let message =
                 format!("no removal since {revision} leaves the tombstone of `{name}` on `{on}`");
             let fix = format!(
-                "restore the lock from {revision}, and run tenantry render; whoever runs the check \
-                 may allow a removal: --allow-removal {}",
+                "restore the lock from {revision}, and run tenantry render; to allow it, run the \
+                 check with --allow-removal {}",
                 tombstone.tenant()
             );
             let span = self.found.tombstone_line(&key).unwrap_or(lock);
@@ -250,7 +250,7 @@ impl Change<'_> {
                 "the lock's line of `{name}`, a cluster that the fleet lacks, is not that of {revision}"
             );
             let fix = format!(
-                "restore the line, or the cluster; whoever runs the check may allow it: \
+                "restore the line, or the cluster; to allow it, run the check with \
                  --allow-cluster-removal {name}"
             );
             let span = self.found.cluster_line(name).unwrap_or(lock);
@@ -272,11 +272,17 @@ impl Change<'_> {
                 continue;
             }
             let message =
-                format!("{path} is of no cluster of the fleet, and is not as {revision} has it");
-            let fix = String::from(
-                "restore it, or move it out of the folder; whoever runs the check may allow the \
-                 removal of a cluster: --allow-cluster-removal NAME",
-            );
+                format!("{path} is not in a cluster's folder and differs from {revision}");
+            let is_there = self.files.contains(path);
+            let fix = match (is_there, self.past.files.contains_key(path)) {
+                (true, false) => "remove it from the tree's folder".to_owned(),
+                (true, true) => format!("restore it from {revision}"),
+                (false, _) => {
+                    "restore it; to allow the removal of the cluster, run the check with \
+                               --allow-cluster-removal NAME"
+                        .to_owned()
+                }
+            };
             out.push(fault(sources.add_path(path), message, fix));
         }
     }
@@ -333,7 +339,7 @@ impl Change<'_> {
                         namespace.name, self.past.revision
                     );
                     let fix = format!(
-                        "take a name that is free; whoever runs the check may allow it: \
+                        "take a name that is free; to allow it, run the check with \
                          --allow-adoption {name}"
                     );
                     let found = Diagnostic::new(&UNAPPROVED_ADOPTION, namespace.span, message);

@@ -369,7 +369,9 @@ fn a_cluster_that_the_fleet_lacks_stays_as_it_is() {
     restore(&sandbox);
     gone();
     sandbox.write("rendered/more/tenants/d/evil.yaml", EVIL);
-    refused(&sandbox, "a file more");
+    let ran = refused(&sandbox, "a file more");
+    let added = ran.out.contains("remove it from the tree's folder");
+    assert!(added, "{}", ran.out);
 
     fs::remove_dir_all(sandbox.path().join("rendered/more")).expect("removed");
     fs::remove_dir_all(sandbox.path().join("clusters/more")).expect("removed");
