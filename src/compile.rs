@@ -19,7 +19,9 @@ use crate::spec::{self, FleetDoc, Loaded, NO_FLEET, ProfileDoc, SpecFile, Specs,
 use crate::tenancy::{
     self, Context, Linker, ResolveContext, Resolved, Standings, Tenancy, failing,
 };
-use crate::tree::{self, FileEntry, FileKind, Layout, Lock, TenantPart, Tree, TreeRequest};
+use crate::tree::{
+    self, FileEntry, FileKind, IgnoreFiles, Layout, Lock, TenantPart, Tree, TreeRequest,
+};
 use indexmap::IndexSet;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -335,15 +337,21 @@ fn load_tenants<'g>(
             && loaded.specs.waivers.is_empty()
     );
 
-    for doc in in_shared {
-        let docs = &mut loaded.specs.tenants;
-        let at = docs.partition_point(|other| other.name.span.source <= doc.name.span.source);
-        let (doc, resolved) = resolve(doc);
-        docs.insert(at, doc);
-        loaded.made.insert(at, resolved);
-    }
-
+    merge(&mut loaded, in_shared.into_iter().map(resolve).collect());
     loaded
+}
+
+/// Adds documents to those that were loaded, in the order of the files. Both are sorted, which the
+/// stable sort makes use of: it takes linear time.
+fn merge<T>(loaded: &mut Loaded<T>, more: Vec<(TenantDoc, T)>) {
+    if more.is_empty() {
+        return;
+    }
+    let docs = std::mem::take(&mut loaded.specs.tenants).into_iter();
+    let made = std::mem::take(&mut loaded.made);
+    let mut all: Vec<(TenantDoc, T)> = docs.zip(made).chain(more).collect();
+    all.sort_by_key(|(doc, _)| doc.name.span.source);
+    (loaded.specs.tenants, loaded.made) = all.into_iter().unzip();
 }
 
 /// Takes in the sound parts of documents with a fault, for what else is wrong with them. A fault that
@@ -354,21 +362,19 @@ fn with_faulty<'g>(
     findings: &mut Vec<Diagnostic>,
 ) -> Loaded<Resolved<'g>> {
     let faulty = std::mem::take(&mut loaded.faulty);
-    let held = failing(findings);
+    let broken = failing(findings);
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
     let sound = loaded.specs.tenants.iter();
     for doc in sound.chain(faulty.iter().map(|(doc, _)| doc)) {
         *names.entry(doc.name.value.clone()).or_default() += 1;
     }
 
+    let mut held = Vec::new();
     for (doc, resolved) in faulty {
         let name = doc.name.value.as_str();
-        let is_own = names.get(name) == Some(&1) && held.contains(name) && doc.origin.is_none();
+        let is_own = names.get(name) == Some(&1) && broken.contains(name) && doc.origin.is_none();
         if is_own {
-            let docs = &mut loaded.specs.tenants;
-            let at = docs.partition_point(|other| other.name.span.source <= doc.name.span.source);
-            docs.insert(at, doc);
-            loaded.made.insert(at, resolved);
+            held.push((doc, resolved));
             continue;
         }
         let errors = resolved.findings.into_iter();
@@ -376,6 +382,7 @@ fn with_faulty<'g>(
         let scope = Scope::File(doc.name.span.source);
         findings.extend(errors.map(|finding| finding.scope(scope.clone())));
     }
+    merge(&mut loaded, held);
     loaded
 }
 
@@ -454,6 +461,8 @@ pub struct RenderOptions {
     pub clusters: Vec<String>,
     /// Tenants that may go.
     pub removable: Vec<String>,
+    /// The files that say what the engine leaves out of its source.
+    pub ignored: IgnoreFiles,
     /// The version of this program.
     pub version: String,
 }
@@ -572,6 +581,7 @@ fn render_and_place<T: ObjectForm>(
         standings: &standings,
         removable,
         postponed,
+        ignored: &options.ignored,
         version: &options.version,
         templates: &resolved.templates.digest,
         profiles: &resolved.profiles_digest,

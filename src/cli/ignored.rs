@@ -1,67 +1,92 @@
 //! The files whose patterns say what Flux leaves out of its source.
 
-use super::CliError;
 use super::files::{git_root, slashed};
 use super::session::Session;
+use super::workspace::Workspace;
 use std::collections::BTreeSet;
 use std::path::Path;
 use tenantry::delivery::{conventions, engine_of};
 use tenantry::diagnostic::{Diagnostic, Scope};
-use tenantry::source::{MAX_BYTES, Source, join, parent};
-use tenantry::tree::{HIDDEN_FILE, IgnoreFiles, Layout, Tree, hidden_files};
+use tenantry::source::{MAX_BYTES, Source, SourceMap, join, parent};
+use tenantry::spec::FleetDoc;
+use tenantry::tree::{HIDDEN_FILE, IgnoreFiles, Layout, Tree, entry_path, hidden_files};
 
-/// Reports the files of a tree that Flux leaves out.
-pub fn check(session: &mut Session, tree: &Tree) -> Result<Vec<Diagnostic>, CliError> {
-    let Some(fleet) = session.resolved.specs.fleet.as_ref() else {
-        return Ok(Vec::new());
-    };
-    let layout = session.layout();
-    let base = &session.workspace.tree_base;
+/// The files of patterns that concern a tree, as they were read.
+#[derive(Clone, Debug, Default)]
+pub struct ReadIgnoreFiles {
+    /// Those that can be read.
+    pub files: IgnoreFiles,
+    /// What is wrong with the others.
+    faults: Vec<Diagnostic>,
+}
+
+/// Reads the files of patterns that concern the tree of a fleet.
+pub fn read_all(
+    workspace: &Workspace,
+    fleet: &FleetDoc,
+    layout: &Layout,
+    sources: &mut SourceMap,
+) -> ReadIgnoreFiles {
+    let base = &workspace.tree_base;
     let base = base.canonicalize().unwrap_or_else(|_| base.clone());
     let root = git_root(&base).unwrap_or_else(|| base.clone());
     let folder = base.strip_prefix(&root).ok().and_then(slashed);
     let folder = folder.unwrap_or_default();
 
-    let mut out = Vec::new();
+    let mut faults = Vec::new();
     let mut files = Vec::new();
     let name = conventions(engine_of(&fleet.spec)).ignore_file;
-    for above in folders_above(&layout, tree, &folder) {
+    for above in folders_above(fleet, layout, &folder) {
         let Some(path) = join(&above, name) else {
             continue;
         };
         match read(&root.join(&path)) {
             Ok(None) => {}
-            Ok(Some(text)) => files.push(session.sources.add(Source::new(path, text))),
+            Ok(Some(text)) => files.push(sources.add(Source::new(path, text))),
             Err(why) => {
-                let span = session.sources.add_path(&path);
-                let message = format!("{path} {why}, so that it is not known what it hides");
+                let span = sources.add_path(&path);
+                let message = format!("{path} {why}; tenantry cannot tell which files it hides");
                 let found = Diagnostic::new(&HIDDEN_FILE, span, message);
-                out.push(found.fix("make it a plain text file").scope(Scope::Fleet));
+                faults.push(found.fix("make it a plain text file").scope(Scope::Fleet));
             }
         }
     }
 
-    let ignored = IgnoreFiles {
-        folder: &folder,
-        files: &files,
+    ReadIgnoreFiles {
+        files: IgnoreFiles { folder, files },
+        faults,
+    }
+}
+
+/// Reports the files of a tree that Flux leaves out.
+pub fn check(session: &mut Session, tree: &Tree) -> Vec<Diagnostic> {
+    let layout = session.layout();
+    let Some(fleet) = session.resolved.specs.fleet.as_ref() else {
+        return Vec::new();
     };
+
+    let ignored = &session.ignored;
+    let mut out = ignored.faults.clone();
+    let files = &ignored.files;
     out.extend(hidden_files(
         fleet,
         &layout,
         tree,
-        &ignored,
+        files,
         &mut session.sources,
     ));
-    Ok(out)
+    out
 }
 
 /// The folders above the clusters' own folders and their entry files, from the root of the source. In a
 /// cluster's own folder, every other file is an error.
-fn folders_above(layout: &Layout, tree: &Tree, folder: &str) -> BTreeSet<String> {
-    let lines = tree.clusters.values();
-    let places = lines.flat_map(|line| {
-        let own = layout.cluster(&line.cluster).path_of_folder();
-        [own, line.entry.clone()]
+fn folders_above(fleet: &FleetDoc, layout: &Layout, folder: &str) -> BTreeSet<String> {
+    let clusters = fleet.spec.clusters.iter();
+    let places = clusters.flat_map(|cluster| {
+        let own = layout.cluster(cluster.name.as_str()).path_of_folder();
+        // A path that cannot be used is an error of the tree.
+        let entry = entry_path(fleet, cluster.name.as_str()).unwrap_or_default();
+        [own, entry]
     });
 
     let mut all = BTreeSet::new();

@@ -3,6 +3,7 @@
 use super::CliError;
 use super::args::Cli;
 use super::files::{DiskStore, FileContent, NotRead, PassedOver, Store, read_all};
+use super::ignored::ReadIgnoreFiles;
 use super::session::{Session, VERSION, today};
 use super::workspace::{Workspace, working_folder};
 use super::written::{WrittenTree, read_record};
@@ -132,6 +133,7 @@ impl<'a> FleetReader<'a> {
             resolved,
             manifests,
             own_templates: !self.files.templates.is_empty(),
+            ignored: ReadIgnoreFiles::default(),
         })
     }
 

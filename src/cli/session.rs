@@ -3,6 +3,7 @@
 use super::CliError;
 use super::args::Cli;
 use super::files::{DiskStore, Store};
+use super::ignored::{self, ReadIgnoreFiles};
 use super::reading::{FleetFiles, FleetReader};
 use super::workspace::Workspace;
 use super::written::WrittenTree;
@@ -32,6 +33,8 @@ pub struct Session {
     pub manifests: TenantManifests,
     /// Whether the fleet has templates of its own.
     pub own_templates: bool,
+    /// The files that say what Flux leaves out; they are read to render.
+    pub ignored: ReadIgnoreFiles,
 }
 
 impl Session {
@@ -202,11 +205,16 @@ impl Session {
 
     /// Renders tenants and places them, and keeps the objects in the form that is asked for.
     pub fn compile<T: ObjectForm>(&mut self, selection: Selection) -> Compiled<T> {
+        let layout = self.layout();
+        if let Some(fleet) = self.resolved.specs.fleet.as_ref() {
+            self.ignored = ignored::read_all(&self.workspace, fleet, &layout, &mut self.sources);
+        }
         let options = RenderOptions {
-            layout: self.layout(),
+            layout,
             tenants: selection.tenants,
             clusters: selection.clusters,
             removable: selection.removable,
+            ignored: self.ignored.files.clone(),
             version: VERSION.to_owned(),
         };
 

@@ -13,7 +13,7 @@ pub struct IgnorePattern {
     pub span: Option<Span>,
     /// The folder that it is about, without a slash at its end; empty for the root.
     folder: String,
-    parts: Vec<String>,
+    parts: Vec<PatternPart>,
     /// Whether it includes what an earlier pattern leaves out.
     includes: bool,
     folders_only: bool,
@@ -40,7 +40,7 @@ impl IgnorePattern {
         Some(Self {
             span,
             folder: folder.to_owned(),
-            parts: text.split('/').map(str::to_owned).collect(),
+            parts: text.split('/').map(PatternPart::new).collect(),
             includes,
             folders_only,
         })
@@ -65,8 +65,8 @@ impl IgnorePattern {
     }
 
     /// A pattern without a slash: any name on the path.
-    fn matches_a_name(&self, pattern: &str, names: &[&str]) -> bool {
-        let at = names.iter().position(|name| glob(pattern, name));
+    fn matches_a_name(&self, pattern: &PatternPart, names: &[&str]) -> bool {
+        let at = names.iter().position(|name| pattern.matches(name));
         at.is_some_and(|at| !(self.folders_only && at + 1 == names.len()))
     }
 
@@ -75,15 +75,15 @@ impl IgnorePattern {
         let (mut rest, mut matched, mut skips) = (names, false, false);
 
         for (at, part) in self.parts.iter().enumerate() {
-            match part.as_str() {
+            match part.text.as_str() {
                 "" => skips = false,
                 "**" if at + 1 == self.parts.len() => break,
                 "**" => skips = true,
-                part if part.contains("**") => return false,
-                part => {
+                text if text.contains("**") => return false,
+                _ => {
                     let found = match skips {
-                        true => rest.iter().position(|name| glob(part, name)),
-                        false => rest.first().filter(|name| glob(part, name)).map(|_| 0),
+                        true => rest.iter().position(|name| part.matches(name)),
+                        false => rest.first().filter(|name| part.matches(name)).map(|_| 0),
                     };
                     match found {
                         Some(at) => (rest, matched) = (&rest[at + 1..], true),
@@ -154,15 +154,35 @@ impl IgnorePatterns {
     }
 }
 
-/// Whether a name matches a pattern of `*`, `?`, `[a-z]`, `[^a-z]` and `\` before a character that
-/// means itself. A malformed pattern matches nothing.
+/// A part of a pattern between slashes: a text of `*`, `?`, `[a-z]`, `[^a-z]` and `\` before a
+/// character that means itself.
 ///
 /// Source: Go's `path/filepath.Match`.
-fn glob(pattern: &str, name: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let Some(tokens) = tokens(&pattern) else {
-        return false;
-    };
+#[derive(Clone, Debug)]
+struct PatternPart {
+    text: String,
+    /// `None` if the part is malformed: it matches nothing then.
+    tokens: Option<Vec<Token>>,
+}
+
+impl PatternPart {
+    fn new(text: &str) -> Self {
+        let characters: Vec<char> = text.chars().collect();
+        Self {
+            text: text.to_owned(),
+            tokens: tokens(&characters),
+        }
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        self.tokens
+            .as_ref()
+            .is_some_and(|tokens| glob(tokens, name))
+    }
+}
+
+/// Whether a name matches the parts of a pattern.
+fn glob(tokens: &[Token], name: &str) -> bool {
     let name: Vec<char> = name.chars().collect();
 
     // The last `*`, and how much of the name it takes.
@@ -189,7 +209,8 @@ fn glob(pattern: &str, name: &str) -> bool {
     tokens[at..].iter().all(|token| matches!(token, Token::Any))
 }
 
-/// A part of a pattern.
+/// A character of a name, or any number of them, as a pattern asks for it.
+#[derive(Clone, Debug)]
 enum Token {
     /// Any number of characters.
     Any,

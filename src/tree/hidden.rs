@@ -1,14 +1,15 @@
-//! Files of the tree that the engine leaves out of its source: nobody applies them.
+//! Files of the tree that Flux does not apply.
 
 use super::artifacts::source_mode;
-use super::layout::{FileKind, Layout};
-use super::model::Tree;
+use super::layout::{FileKind, Layout, TenantPart};
+use super::model::{Tree, TreeRequest};
 use super::record::FileEntry;
 use crate::delivery::{Conventions, IgnorePatterns, conventions, engine_of};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::source::{Source, SourceId, SourceMap, Span, join};
 use crate::spec::FleetDoc;
 use crate::spec::fleet::SourceMode;
+use crate::tenancy::model::Tenant;
 use std::collections::BTreeMap;
 
 rule! {
@@ -17,24 +18,96 @@ rule! {
     /// ## What it finds
     /// A `.sourceignore` at the root of the repository, or in a folder above the tree or an entry file,
     /// whose patterns match the file. Without one, Flux leaves out the files of some CI systems, such
-    /// as `cloudbuild.yaml`.
+    /// as `cloudbuild.yaml`: a tenant of such a name is an error, and is not rendered.
     /// ## Why it matters
     /// The tree is right, and the cluster does not have it: a namespace without its floor, or a tenant
     /// that Flux prunes.
     /// ## Fix
-    /// Remove the pattern, or include the file again after it: `!rendered/**`.
+    /// Remove the pattern, or include the file again after it: `!rendered/**`. Or rename the tenant.
     pub static HIDDEN_FILE = "gitops/hidden-file", Error;
 }
 
 /// Most patterns that are tried.
-const MOST: usize = 1000;
+const MAX_PATTERNS: usize = 1000;
 
 /// The files of patterns that concern a tree.
-pub struct IgnoreFiles<'a> {
+#[derive(Clone, Debug, Default)]
+pub struct IgnoreFiles {
     /// The folder of the lock, from the root of the source; empty for the root.
-    pub folder: &'a str,
+    pub folder: String,
     /// The files of patterns above the tree and the entry files, by their paths from the root.
-    pub files: &'a [SourceId],
+    pub files: Vec<SourceId>,
+}
+
+impl IgnoreFiles {
+    fn patterns(&self, engine: &Conventions, sources: &SourceMap) -> IgnorePatterns {
+        let files = self.files.iter();
+        let texts: Vec<(SourceId, &Source)> = files.map(|id| (*id, sources.get(*id))).collect();
+        IgnorePatterns::new(engine.left_out, engine.left_out_otherwise, &texts)
+    }
+
+    /// The path of a file of the tree, from the root of the source.
+    fn in_source(&self, path: &str) -> String {
+        join(&self.folder, path).unwrap_or_else(|| path.to_owned())
+    }
+}
+
+/// The patterns that the engine has of its own, tried on the names of tenants.
+pub struct NamePatterns<'a> {
+    request: &'a TreeRequest<'a>,
+    engine: &'a Conventions,
+    /// `None` if no file of a tenant can be left out for its name.
+    patterns: Option<IgnorePatterns>,
+}
+
+impl<'a> NamePatterns<'a> {
+    /// Prepares the patterns.
+    pub fn new(request: &'a TreeRequest<'a>) -> Self {
+        let engine = conventions(engine_of(&request.fleet.spec));
+        let in_source = source_mode(request.fleet) != SourceMode::PerShard;
+        let patterns = in_source.then(|| request.ignored.patterns(engine, request.sources));
+        Self {
+            request,
+            engine,
+            patterns: patterns.filter(|patterns| patterns.stated() == 0),
+        }
+    }
+
+    /// Reports a tenant whose files the engine leaves out for their name.
+    pub fn check(&self, cluster: &str, tenant: &Tenant) -> Option<Diagnostic> {
+        let name = tenant.name.value.as_str();
+        let patterns = self.patterns.as_ref()?;
+        let path = path_of_tenant(self.request.layout, cluster, name);
+
+        let is_named = || {
+            let layout = self.request.layout;
+            is_hidden_by_name(patterns, self.request.ignored, layout, cluster)
+        };
+        let hidden = patterns.hides(&self.request.ignored.in_source(&path));
+        hidden.filter(|_| is_named())?;
+        let tree = &self.request.layout.tree;
+        let fault = by_engine(self.engine, tenant.name.span, &path, tree);
+        Some(fault.tenant(name))
+    }
+}
+
+fn path_of_tenant(layout: &Layout, cluster: &str, name: &str) -> String {
+    layout.cluster(cluster).path(FileKind::Tenant {
+        tenant: name,
+        unit: name,
+        part: TenantPart::Core,
+    })
+}
+
+/// Whether a tenant's file that is hidden is so for its name: one of an ordinary name is not.
+fn is_hidden_by_name(
+    patterns: &IgnorePatterns,
+    ignored: &IgnoreFiles,
+    layout: &Layout,
+    cluster: &str,
+) -> bool {
+    let ordinary = path_of_tenant(layout, cluster, "tenant");
+    patterns.hides(&ignored.in_source(&ordinary)).is_none()
 }
 
 /// Reports the files of a tree that its engine leaves out.
@@ -42,22 +115,20 @@ pub fn hidden_files(
     fleet: &FleetDoc,
     layout: &Layout,
     tree: &Tree,
-    ignored: &IgnoreFiles<'_>,
+    ignored: &IgnoreFiles,
     sources: &mut SourceMap,
 ) -> Vec<Diagnostic> {
     let engine = conventions(engine_of(&fleet.spec));
-    let files = ignored.files.iter();
-    let texts: Vec<(SourceId, &Source)> = files.map(|id| (*id, sources.get(*id))).collect();
-    let patterns = IgnorePatterns::new(engine.left_out, engine.left_out_otherwise, &texts);
+    let patterns = ignored.patterns(engine, sources);
 
-    if let (true, Some(first)) = (patterns.stated() > MOST, ignored.files.first()) {
+    if let (true, Some(first)) = (patterns.stated() > MAX_PATTERNS, ignored.files.first()) {
         let name = engine.ignore_file;
-        let message = format!("the files {name} have more than {MOST} patterns");
+        let message = format!("the files {name} have more than {MAX_PATTERNS} patterns");
         let fix = "write fewer: each is tried for each file of the tree".to_owned();
         return vec![fault(Span::file(*first), message, fix)];
     }
 
-    let hidden = by_pattern(fleet, layout, tree, ignored.folder, &patterns);
+    let hidden = by_pattern(fleet, layout, tree, ignored, &patterns);
     let mut out = Vec::new();
     for (pattern, paths) in hidden {
         match pattern {
@@ -71,12 +142,13 @@ pub fn hidden_files(
     out
 }
 
-/// The hidden files of each pattern; `None` for a pattern of the engine itself.
+/// The hidden files of each pattern; `None` for a pattern of the engine itself. The files of a tenant
+/// that are hidden for its name are left out: [`NamePatterns`] reports the tenant.
 fn by_pattern<'a>(
     fleet: &FleetDoc,
     layout: &Layout,
     tree: &'a Tree,
-    folder: &str,
+    ignored: &IgnoreFiles,
     patterns: &IgnorePatterns,
 ) -> BTreeMap<Option<Span>, Vec<&'a String>> {
     let mut hidden: BTreeMap<Option<Span>, Vec<&String>> = BTreeMap::new();
@@ -92,8 +164,15 @@ fn by_pattern<'a>(
         if !is_in_source(path, entry) {
             continue;
         }
-        let in_source = join(folder, path).unwrap_or_else(|| path.clone());
-        if let Some(pattern) = patterns.hides(&in_source) {
+        let Some(pattern) = patterns.hides(&ignored.in_source(path)) else {
+            continue;
+        };
+        let kind = layout.cluster(&entry.cluster).parse(path);
+        let is_tenants = matches!(kind, Some(FileKind::Tenant { .. }));
+        let is_of_tenant = pattern.span.is_none()
+            && is_tenants
+            && is_hidden_by_name(patterns, ignored, layout, &entry.cluster);
+        if !is_of_tenant {
             hidden.entry(pattern.span).or_default().push(path);
         }
     }

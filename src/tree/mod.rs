@@ -13,7 +13,7 @@
 //! | `build` | rendered objects → the files that should be there |
 //! | `plan` | those files × the disk → what to write and delete |
 //! | `check` | those files × the disk → what differs |
-//! | `hidden` | those files × patterns of the source → which of them nobody applies |
+//! | `hidden` | those files × patterns of the source → which of them Flux does not apply |
 //! | `since` | those files × the tree at a revision → what no render explains |
 
 mod applied;

@@ -1,6 +1,7 @@
 //! The tree that should be there, and what it is made of.
 
 use super::cluster_entry::ClusterEntry;
+use super::hidden::IgnoreFiles;
 use super::layout::{Layout, Record};
 use super::lock::{Lock, Tombstone};
 use super::record::FileEntry;
@@ -74,6 +75,8 @@ pub struct TreeRequest<'a> {
     pub removable: &'a [String],
     /// Tenants that would be among them, if no file had a fault that may be theirs.
     pub postponed: &'a [String],
+    /// The files that say what the engine leaves out of its source.
+    pub ignored: &'a IgnoreFiles,
     /// The version of this program.
     pub version: &'a str,
     /// The digest of the templates.

@@ -2,6 +2,7 @@
 //! of removed tenants.
 
 use super::entry::{LATE, TENANT_PREFIX, TreeUnit, late_of};
+use super::hidden::NamePatterns;
 use super::layout::{FileKind, TenantPart};
 use super::model::TreeRequest;
 use super::quarantine::Quarantine;
@@ -105,6 +106,8 @@ pub fn check_moves<T: ObjectForm>(
             .collect()
     });
     let is_recorded = |tenant: &str| recorded.contains(tenant);
+    let name_patterns = NamePatterns::new(request);
+    let mut hidden: BTreeSet<&str> = BTreeSet::new();
     for bundle in bundles {
         let name = request.fleet.spec.clusters[bundle.cluster].name.as_str();
         let sharding = choose_sharding(request, bundle.cluster);
@@ -130,6 +133,11 @@ pub fn check_moves<T: ObjectForm>(
             let tenant = &request.tenancy.tenants[part.index];
             quarantine.check(tenant, bundle.cluster, &is_recorded, &mut out);
             derived_names(engine, sharding, tenant, &mut out);
+            if let Some(fault) = name_patterns.check(name, tenant)
+                && hidden.insert(&part.tenant)
+            {
+                out.push(fault);
+            }
         }
 
         moves.orphans(&mut out);
@@ -180,7 +188,7 @@ fn manifests_with_floor(request: &TreeRequest<'_>) -> Option<Diagnostic> {
     let message = format!(
         "verbatim files of tenants lie in the units of the floor on {}: one that the cluster refuses \
          stops the floor",
-        some(&shared)
+        first_clusters(&shared)
     );
     let fix = match stated.map(|place| place.value) {
         Some(ManifestPlace::Moving) => {
@@ -196,7 +204,7 @@ fn manifests_with_floor(request: &TreeRequest<'_>) -> Option<Diagnostic> {
 }
 
 /// The first clusters of a list, and how many more there are.
-fn some(clusters: &[&str]) -> String {
+fn first_clusters(clusters: &[&str]) -> String {
     let first: Vec<String> = clusters.iter().take(3).map(|c| format!("`{c}`")).collect();
     match clusters.len() - first.len() {
         0 => first.join(", "),
@@ -344,7 +352,7 @@ impl<'a, T: ObjectForm> Moves<'a, T> {
                 format!("restore it in {source}, or run: tenantry render --allow-removal {owner}")
             }
             Some(revision) => format!(
-                "restore it in {source}; whoever runs the check may allow it: \
+                "restore it in {source}; to allow it, run: \
                  tenantry render --check --since {revision} --allow-removal {owner}"
             ),
         };

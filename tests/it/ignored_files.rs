@@ -182,16 +182,53 @@ fn a_pattern_that_hides_a_file_of_the_tree_is_an_error() {
     assert!(ran.out.contains("is a link or a folder"), "{}", ran.out);
 }
 
-/// Without patterns, Flux leaves out the files of some CI systems.
+/// Without patterns, Flux leaves out the files of some CI systems. A tenant of such a name is held; the
+/// others are rendered.
 #[test]
 fn a_tenant_whose_file_flux_leaves_out_is_an_error() {
     let sandbox = Sandbox::with(&[
         ("tenants/fleet.yaml", FLEET),
         ("tenants/a.yaml", &tenant("cloudbuild", "")),
+        ("tenants/b.yaml", &tenant("b", "")),
     ]);
-    let ran = sandbox.run(&["render"]).code(1);
     let says = "Flux leaves out rendered/prod/tenants/cloudbuild/cloudbuild.yaml";
-    assert!(ran.err.contains(says), "{}", ran.err);
+    for command in ["check", "render"] {
+        let all = sandbox.run(&[command]).code(1).all();
+        assert_eq!(all.matches(says).count(), 1, "{all}");
+        assert_eq!(all.matches("error[").count(), 1, "{all}");
+    }
+    let rendered = |name: &str| {
+        let path = format!("rendered/prod/tenants/{name}/{name}.yaml");
+        sandbox.path().join(path).exists()
+    };
+    assert!(rendered("b") && !rendered("cloudbuild"));
+    let shown = sandbox.run(&["render", "--check"]).code(1);
+    assert_eq!(shown.all().matches("error[").count(), 1, "{}", shown.all());
+
+    // Once a file has patterns, those of Flux do not hold.
     sandbox.write(".sourceignore", "!rendered/**\n");
+    sandbox.run(&["check"]).code(0);
+    sandbox.run(&["render"]).code(0);
     sandbox.run(&["render", "--check"]).code(0);
+    assert!(rendered("cloudbuild"));
+
+    // A tenant that is rendered already stays as it is.
+    std::fs::remove_file(sandbox.path().join(".sourceignore")).expect("removed");
+    let ran = sandbox.run(&["render"]).code(1);
+    assert_eq!(ran.all().matches("error[").count(), 1, "{}", ran.all());
+    assert!(rendered("cloudbuild"));
+}
+
+/// A tree in a folder that Flux leaves out is a fault of the fleet, and of no tenant.
+#[test]
+fn a_tree_that_flux_leaves_out_is_a_fault_of_the_fleet() {
+    let sandbox = two_tenants();
+    sandbox.git(&["init", "-q"]).code(0);
+    let ran = sandbox
+        .run(&["render", "--tree", ".github/rendered"])
+        .code(1);
+    let says = "Flux leaves out rendered/prod/tenants/a/a.yaml";
+    assert!(ran.err.contains(says), "{}", ran.err);
+    let file = ".github/rendered/prod/tenants/a/a.yaml";
+    assert!(sandbox.path().join(file).exists(), "{}", ran.err);
 }

@@ -16,7 +16,7 @@ use tenantry::source::{Source, SourceMap};
 use tenantry::spec::SpecFile;
 use tenantry::spec::leaf::Day;
 use tenantry::tenancy::Context;
-use tenantry::tree::Layout;
+use tenantry::tree::{IgnoreFiles, Layout};
 
 /// The day that every test runs on.
 pub const NOW: &str = "2026-11-22";
@@ -153,6 +153,7 @@ pub fn emit<T: ObjectForm>(
         tenants: Vec::new(),
         clusters: Vec::new(),
         removable: Vec::new(),
+        ignored: IgnoreFiles::default(),
         version: "0.1.0".into(),
     };
 

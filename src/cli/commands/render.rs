@@ -110,7 +110,7 @@ fn compare(
     );
 
     compiled.findings.extend(stale);
-    let hidden = ignored::check(&mut session, &compiled.tree)?;
+    let hidden = ignored::check(&mut session, &compiled.tree);
     compiled.findings.extend(hidden);
     sort(&session.sources, &mut compiled.findings);
 
@@ -144,7 +144,7 @@ fn write(
     );
 
     compiled.findings.extend(plan.faults.iter().cloned());
-    let hidden = ignored::check(&mut session, &compiled.tree)?;
+    let hidden = ignored::check(&mut session, &compiled.tree);
     compiled.findings.extend(hidden);
     sort(&session.sources, &mut compiled.findings);
 

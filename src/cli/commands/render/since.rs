@@ -79,7 +79,7 @@ pub fn run(
         let sources = &mut session.sources;
         let stale = check_disk(&compiled.tree, written, &disk, &behind, sources);
         compiled.findings.extend(stale);
-        let hidden = ignored::check(&mut session, &compiled.tree)?;
+        let hidden = ignored::check(&mut session, &compiled.tree);
         compiled.findings.extend(hidden);
         sort(&session.sources, &mut compiled.findings);
     }
