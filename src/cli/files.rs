@@ -36,8 +36,8 @@ pub trait Store: Sync {
     /// A file.
     fn read(&self, path: &str) -> FileContent;
     /// What lies below a folder and looks as if it should be read, and is not. Of files, those that
-    /// hold `mark`.
-    fn passed_over(&self, _folder: &str, _mark: &str) -> Result<Vec<PassedOver>, CliError> {
+    /// have the mark.
+    fn passed_over(&self, _folder: &str, _mark: Mark) -> Result<Vec<PassedOver>, CliError> {
         Ok(Vec::new())
     }
 }
@@ -63,6 +63,8 @@ pub enum NotRead {
     Ending,
     /// It is a link to this folder.
     Link(PathBuf),
+    /// It is a folder with more than [`MAX_SEARCHED`] files that are not read.
+    TooMany,
 }
 
 /// The files on disk.
@@ -206,7 +208,7 @@ pub fn slashed(path: &Path) -> Option<String> {
 }
 
 impl Store for DiskStore {
-    fn passed_over(&self, folder: &str, mark: &str) -> Result<Vec<PassedOver>, CliError> {
+    fn passed_over(&self, folder: &str, mark: Mark) -> Result<Vec<PassedOver>, CliError> {
         self.find_passed_over(folder, mark)
     }
 
@@ -289,67 +291,104 @@ impl Store for DiskStore {
     }
 }
 
-/// Most files that are looked into for what was passed over.
-const LOOKED_INTO: usize = 10_000;
+/// The most files that are searched for what was passed over.
+pub const MAX_SEARCHED: usize = 10_000;
+
+/// A search in files that are not read.
+struct Search {
+    mark: Mark,
+    searched: usize,
+    /// Whether there are more files than are searched.
+    is_cut: bool,
+}
+
+impl Search {
+    /// Whether a file has the mark; no after the last file that is searched.
+    fn finds(&mut self, file: &Path) -> bool {
+        self.is_cut = self.searched >= MAX_SEARCHED;
+        if self.is_cut {
+            return false;
+        }
+        self.searched += 1;
+        self.mark.is_in(file)
+    }
+}
 
 impl DiskStore {
-    fn find_passed_over(&self, folder: &str, mark: &str) -> Result<Vec<PassedOver>, CliError> {
+    fn find_passed_over(&self, folder: &str, mark: Mark) -> Result<Vec<PassedOver>, CliError> {
         let start = self.root.join(folder);
         if !start.exists() {
             return Ok(Vec::new());
         }
-        let (mut out, mut looked) = (Vec::new(), 0);
-        let walk = WalkDir::new(&start).into_iter();
+
+        let mut out = Vec::new();
+        let mut search = Search {
+            mark,
+            searched: 0,
+            is_cut: false,
+        };
+        let walk = WalkDir::new(&start).sort_by_file_name().into_iter();
         for entry in walk.filter_entry(|e| e.file_name() != ".git") {
             let entry = entry.map_err(walk_fault(&start))?;
             let path = self.listed(entry.path());
             let below = path[folder.len().min(path.len())..].trim_start_matches('/');
-            let mut folders = below.rsplit('/').skip(1);
-            let not_read = folders.find_map(|name| NOT_READ.into_iter().find(|own| *own == name));
-            let is_link = entry.depth() > 0 && entry.path_is_symlink();
-
-            let why = match not_read {
-                _ if looked >= LOOKED_INTO => break,
-                Some(name) if is_manifest(&path) => NotRead::Folder(name),
-                Some(_) => continue,
-                None if is_link && entry.path().is_dir() && !is_yaml(&path) => {
-                    if self.links_to_none(entry.path(), mark, &mut looked) {
-                        continue;
-                    }
-                    NotRead::Link(fs::read_link(entry.path()).unwrap_or_default())
-                }
-                None if is_manifest(&path) && !is_yaml(&path) => NotRead::Ending,
-                None => continue,
-            };
-            let is_file = entry.file_type().is_file();
-            looked += usize::from(is_file);
-            if !is_file && !matches!(why, NotRead::Link(_)) || is_file && !holds(entry.path(), mark)
-            {
+            let Some(why) = why_not_read(&entry, below) else {
                 continue;
+            };
+            let is_found = match why {
+                NotRead::Link(_) => self.link_leads_to(entry.path(), &mut search),
+                _ => entry.file_type().is_file() && search.finds(entry.path()),
+            };
+            if is_found {
+                out.push(PassedOver { path, why });
             }
-            out.push(PassedOver { path, why });
+            if search.is_cut {
+                break;
+            }
         }
 
         out.sort_by(|a, b| by_folder(&a.path, &b.path));
+        if search.is_cut {
+            let path = folder.to_owned();
+            let why = NotRead::TooMany;
+            out.push(PassedOver { path, why });
+        }
         Ok(out)
     }
 
-    /// Whether a link leads to a folder of this repository that holds no file with a mark.
-    fn links_to_none(&self, link: &Path, mark: &str, looked: &mut usize) -> bool {
+    /// Whether a link leads out of the repository, or to a folder of it that holds a file with a mark.
+    fn link_leads_to(&self, link: &Path, search: &mut Search) -> bool {
         if !self.is_inside(link).unwrap_or(false) {
-            return false;
+            return true;
         }
         let Ok(target) = link.canonicalize() else {
-            return false;
+            return true;
         };
-        let walk = WalkDir::new(target).into_iter().filter_map(Result::ok);
-        let mut files = walk.filter(|entry| {
+        let walk = WalkDir::new(target).sort_by_file_name().into_iter();
+        let mut files = walk.filter_map(Result::ok).filter(|entry| {
             entry.file_type().is_file() && is_manifest(&entry.file_name().to_string_lossy())
         });
-        !files.any(|entry| {
-            *looked += 1;
-            *looked >= LOOKED_INTO || holds(entry.path(), mark)
-        })
+        files.any(|entry| search.finds(entry.path()) || search.is_cut) && !search.is_cut
+    }
+}
+
+/// Why an entry of a folder is not read, by its path below the folder; `None` if it is read, or is no
+/// manifest.
+fn why_not_read(entry: &walkdir::DirEntry, below: &str) -> Option<NotRead> {
+    let mut folders = below.rsplit('/').skip(1);
+    let not_read = folders.find_map(|name| NOT_READ.into_iter().find(|own| *own == name));
+    if let Some(name) = not_read {
+        return is_manifest(below).then_some(NotRead::Folder(name));
+    }
+
+    let is_link = entry.depth() > 0 && entry.path_is_symlink();
+    if is_yaml(below) {
+        None
+    } else if is_link && entry.path().is_dir() {
+        let target = fs::read_link(entry.path()).unwrap_or_default();
+        Some(NotRead::Link(target))
+    } else {
+        is_manifest(below).then_some(NotRead::Ending)
     }
 }
 
@@ -360,11 +399,40 @@ fn is_manifest(path: &str) -> bool {
     matches!(ending.as_str(), "yaml" | "yml" | "json")
 }
 
-/// Whether a file of a readable size holds a text.
-fn holds(path: &Path, text: &str) -> bool {
-    let is_small = fs::metadata(path).is_ok_and(|meta| meta.len() <= MAX_BYTES as u64);
-    let found = |bytes: Vec<u8>| memchr::memmem::find(&bytes, text.as_bytes()).is_some();
-    is_small && fs::read(path).is_ok_and(found)
+/// What a file that is not read has to hold to be reported.
+#[derive(Clone, Copy, Debug)]
+pub enum Mark {
+    /// A document of tenantry: the field `apiVersion` with a version of `tenantry.dev`.
+    Spec,
+    /// Anything.
+    None,
+}
+
+impl Mark {
+    /// Whether a file of a readable size has the mark.
+    fn is_in(self, path: &Path) -> bool {
+        let is_small = fs::metadata(path).is_ok_and(|meta| meta.len() <= MAX_BYTES as u64);
+        match self {
+            Self::Spec => is_small && fs::read(path).is_ok_and(|bytes| holds_spec(&bytes)),
+            Self::None => is_small,
+        }
+    }
+}
+
+/// Whether a text holds `apiVersion: tenantry.dev/`, in YAML or in JSON.
+fn holds_spec(text: &[u8]) -> bool {
+    let unquoted = |text: &[u8]| -> usize {
+        let is_quoted = text.ends_with(b"\"") || text.ends_with(b"'");
+        text.len() - usize::from(is_quoted)
+    };
+    memchr::memmem::find_iter(text, b"tenantry.dev/").any(|at| {
+        let before = &text[..unquoted(&text[..at])];
+        let key = before.trim_ascii_end().strip_suffix(b":");
+        key.is_some_and(|key| {
+            let key = key.trim_ascii_end();
+            key[..unquoted(key)].ends_with(b"apiVersion")
+        })
+    })
 }
 
 /// Why a link to a folder is not read.

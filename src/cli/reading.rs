@@ -2,7 +2,9 @@
 
 use super::CliError;
 use super::args::Cli;
-use super::files::{DiskStore, FileContent, NotRead, PassedOver, Store, read_all};
+use super::files::{
+    DiskStore, FileContent, MAX_SEARCHED, Mark, NotRead, PassedOver, Store, read_all,
+};
 use super::ignored::ReadIgnoreFiles;
 use super::session::{Session, VERSION, today};
 use super::workspace::{Workspace, working_folder};
@@ -44,8 +46,8 @@ impl FleetFiles {
     /// Reads them from a store.
     pub fn read(workspace: &Workspace, store: &dyn Store) -> Result<Self, CliError> {
         let all = |folder: &str| Ok(read_all(store, store.list(folder, &[])?));
-        let mut passed_over = store.passed_over(workspace.tenants(), "tenantry.dev")?;
-        passed_over.extend(store.passed_over(&workspace.templates(), "")?);
+        let mut passed_over = store.passed_over(workspace.tenants(), Mark::Spec)?;
+        passed_over.extend(store.passed_over(&workspace.templates(), Mark::None)?);
         Ok(Self {
             specs: all(workspace.tenants())?,
             templates: all(&workspace.templates())?,
@@ -103,7 +105,6 @@ impl<'a> FleetReader<'a> {
         self.add_specs(files.specs);
         let given = self.add_checkouts()?;
         self.add_templates(files.templates);
-        self.report_passed_over(files.passed_over);
         let is_on_disk = written.as_ref().is_none_or(WrittenTree::is_on_disk);
         if let Some(written) = written {
             written.take_in(&mut self.sources, &mut self.files);
@@ -125,7 +126,10 @@ impl<'a> FleetReader<'a> {
             let found = self.scan_applied(fleet)?;
             resolved.findings.extend(found);
         }
-        let manifests = self.read_manifests(&mut resolved);
+        let named = bundle::wanted(&resolved.tenancy, &self.sources);
+        let unread = self.report_passed_over(files.passed_over, &named);
+        resolved.findings.extend(unread);
+        let manifests = self.read_manifests(&mut resolved, &named);
 
         Ok(Session {
             workspace: self.workspace,
@@ -187,9 +191,20 @@ impl<'a> FleetReader<'a> {
         }
     }
 
-    /// Warns of what looks like a part of the fleet and is not read.
-    fn report_passed_over(&mut self, passed_over: Vec<PassedOver>) {
-        for PassedOver { path, why } in passed_over {
+    /// Warns of what looks like a part of the fleet and is not read, but for the files that tenants
+    /// name.
+    fn report_passed_over(
+        &mut self,
+        passed_over: Vec<PassedOver>,
+        named: &[NamedManifest],
+    ) -> Vec<Diagnostic> {
+        let named: BTreeSet<&str> = named
+            .iter()
+            .filter_map(|named| named.path.as_deref())
+            .collect();
+        let mut out = Vec::new();
+        let unread = passed_over.into_iter();
+        for PassedOver { path, why } in unread.filter(|file| !named.contains(&*file.path)) {
             let (message, fix) = match why {
                 NotRead::Folder(name) => (
                     format!("{path} is not read: it lies below a folder called `{name}`"),
@@ -206,11 +221,19 @@ impl<'a> FleetReader<'a> {
                     ),
                     "copy the folder here, or remove the link",
                 ),
+                NotRead::TooMany => (
+                    format!(
+                        "{path} has more than {MAX_SEARCHED} files that are not read: the others \
+                         were not searched for tenants"
+                    ),
+                    "move files that are not of the fleet to another folder",
+                ),
             };
             let span = self.sources.add_path(&path);
             let found = Diagnostic::new(&PASSED_OVER, span, message);
-            self.files.faults.push(found.fix(fix));
+            out.push(found.fix(fix));
         }
+        out
     }
 
     /// Adds entry files that no lock names: a run that was cut short leaves them before it writes the
@@ -287,13 +310,16 @@ impl<'a> FleetReader<'a> {
     }
 
     /// Reads the manifests that tenants name.
-    fn read_manifests(&mut self, resolved: &mut ResolvedFleet) -> TenantManifests {
+    fn read_manifests(
+        &mut self,
+        resolved: &mut ResolvedFleet,
+        named: &[NamedManifest],
+    ) -> TenantManifests {
         let fleet = resolved.fleet();
         let kinds = fleet.and_then(|fleet| fleet.spec.tenant_kinds.as_ref());
         let kinds = kinds.into_iter().flatten().map(|kind| kind.kind());
         let kinds: Vec<String> = kinds.collect();
 
-        let named = bundle::wanted(&resolved.tenancy, &self.sources);
         let mut reading = ManifestReading::default();
         if !named.is_empty() {
             let inputs = self.files.inputs.iter();
@@ -302,7 +328,7 @@ impl<'a> FleetReader<'a> {
                 .collect();
         }
 
-        for manifest in &named {
+        for manifest in named {
             let read = reading.read(self.store, &mut self.sources, manifest);
             resolved.findings.extend(read.err().map(|fault| *fault));
         }

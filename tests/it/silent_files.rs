@@ -105,6 +105,72 @@ fn a_link_to_a_folder_with_tenants_is_said() {
     );
 }
 
+/// A file that `manifests` names is read, and one that only mentions the project is no spec.
+#[test]
+fn a_file_that_is_no_unread_spec_is_not_said() {
+    let version = "\"apiVersion\": \"tenantry.dev/v1alpha1\"";
+    let object = |data: &str| {
+        format!(
+            "{{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {{\"name\": \"m\", \
+             \"namespace\": \"x\"}}, {data}}}"
+        )
+    };
+    let sandbox = two_tenants();
+    sandbox.write(
+        "tenants/m.json",
+        object(&format!("\"data\": {{{version}}}")),
+    );
+    sandbox.write("tenants/x.yaml", tenant("x", "  manifests: [m.json]\n"));
+    sandbox.write(
+        "tenants/n.json",
+        object("\"data\": {\"see\": \"tenantry.dev/docs\"}"),
+    );
+    let ran = sandbox.run(&["check"]).code(0);
+    assert!(!ran.all().contains("source/passed-over"), "{}", ran.all());
+
+    for spec in [
+        "{\"apiVersion\" : \"tenantry.dev/v1\"}",
+        "{apiVersion: 'tenantry.dev/v1'}",
+        "apiVersion:  tenantry.dev/v1",
+        "{\"apiVersion\":\n  \"tenantry.dev/v1\"}",
+    ] {
+        sandbox.write("tenants/n.json", spec);
+        let ran = sandbox.run(&["check"]).code(0);
+        assert!(ran.all().contains("source/passed-over"), "{}", ran.all());
+    }
+}
+
+/// The search for unread files is bounded, begins with the first names, and says that it was cut.
+#[test]
+fn a_search_that_is_cut_is_said() {
+    let sandbox = two_tenants();
+    for (name, text) in [("a", "tenantry.dev/v1"), ("z", "tenantry.dev/v1")] {
+        let path = format!("tenants/target/{name}.yaml");
+        sandbox.write(&path, format!("apiVersion: {text}\n"));
+    }
+    for number in 0..9_998 {
+        sandbox.write(&format!("tenants/target/m{number}.json"), "{}");
+    }
+    let cut = "tenants has more than 10000 files that are not read";
+    let ran = sandbox.run(&["check"]).code(0);
+    assert!(!ran.all().contains(cut), "{}", ran.all());
+    assert!(
+        ran.all().contains("target/z.yaml is not read"),
+        "{}",
+        ran.all()
+    );
+
+    sandbox.write("tenants/target/n.json", "{}");
+    let ran = sandbox.run(&["check"]).code(0);
+    assert!(ran.all().contains(cut), "{}", ran.all());
+    assert!(
+        ran.all().contains("target/a.yaml is not read"),
+        "{}",
+        ran.all()
+    );
+    assert!(!ran.all().contains("target/z.yaml"), "{}", ran.all());
+}
+
 #[test]
 fn what_a_repository_commonly_holds_needs_no_word() {
     let sandbox = two_tenants();
