@@ -50,10 +50,14 @@
 //! - **record**: the second line of each rendered file, which is a comment. It states the file's
 //!   tenant, digest, objects and claims.
 //! - **ring**: a named group of clusters that are rendered at the same time, such as `early`.
+//! - **tombstone**: an entry of the lock for a removed tenant or a removed namespace. It keeps the
+//!   names from other tenants.
 //! - **tree**: the folder of rendered files that Flux applies: `rendered/`, unless `--tree` names
 //!   another one.
 //! - **unit**: the part of the tree that one Flux Kustomization applies. It holds one tenant, or a
 //!   shard of many tenants.
+//! - **verbatim file**: a file of Kubernetes objects that a tenant names under `manifests`. Its
+//!   objects are checked, and rendered as they are written.
 //! - **waiver**: a document that permits one tenant an exception from one rule until a date.
 
 #![deny(clippy::disallowed_methods)]

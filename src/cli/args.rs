@@ -507,7 +507,8 @@ pub struct CheckArgs {
     /// Check the files that are staged in Git
     #[arg(long, conflicts_with = "since")]
     pub staged: bool,
-    /// Report only findings that this revision does not have
+    /// Report only findings that this revision does not have; compare immutable fields and edges
+    /// with it
     #[arg(long, value_name = "REV")]
     pub since: Option<String>,
     /// Report only findings that this earlier report does not have (--format json)
@@ -530,10 +531,9 @@ pub struct RenderArgs {
     /// Compare the tree with the specs, and write no file
     #[arg(long, conflicts_with = "stdout")]
     pub check: bool,
-    /// With --check, render the specs over the lock and the records of this revision of the tree,
-    /// such as origin/main, which the author of a change cannot write: what the change removes, takes
-    /// over or forges is an error. Accept a cluster that another version rendered while it is the same
-    /// in this revision
+    /// With --check, compare the change with this revision, such as origin/main. The specs are
+    /// rendered over the lock and records of that revision. Removed tenants, adopted namespaces and
+    /// forged records are errors
     #[arg(
         long,
         value_name = "REV",
