@@ -23,9 +23,6 @@ use crate::value::Value;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the record of a tenant's verbatim files says before the name of the Secret that decrypts
-/// them. A tenant that is held is applied with it.
-const DECRYPTION: &str = "decryption/";
 /// The fix of an entry file that has no usable path.
 const ENTRY_FIX: &str = "write it as clusters/{{ cluster }}/tenantry.yaml";
 
@@ -211,9 +208,7 @@ fn keep_files(request: &TreeRequest<'_>, cluster: &str, placed: &mut PlacedUnits
                 part: TenantPart::Manifests,
                 ..
             }) => {
-                let mut claims = entry.claims.iter();
-                let secret = claims.find_map(|claim| claim.strip_prefix(DECRYPTION));
-                let secret = secret.map(str::to_owned);
+                let secret = entry.decryption.clone();
                 placed.apart.insert(tenant.to_owned(), secret);
             }
             Some(FileKind::Tenant { unit, part, .. }) => {
@@ -273,12 +268,11 @@ fn tenant_files<T: ObjectForm>(
         }
         let (claims, edges) = match part {
             TenantPart::Core => claims_and_edges(tenant, cluster, clusters),
-            TenantPart::Deferred => Default::default(),
-            TenantPart::Manifests => {
-                let secret = decryption_of(tenant, cluster);
-                let claim = secret.map(|name| format!("{DECRYPTION}{name}"));
-                (claim.into_iter().collect(), Vec::new())
-            }
+            TenantPart::Deferred | TenantPart::Manifests => Default::default(),
+        };
+        let decryption = match part {
+            TenantPart::Manifests => decryption_of(tenant, cluster),
+            TenantPart::Core | TenantPart::Deferred => None,
         };
 
         let kind = FileKind::Tenant {
@@ -294,6 +288,7 @@ fn tenant_files<T: ObjectForm>(
             uuid: tenant.uuid.as_ref().map(|u| u.value.clone()),
             edges,
             claims,
+            decryption,
             ..FileEntry::new(request.layout.cluster(name), kind)
         };
 

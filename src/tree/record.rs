@@ -4,7 +4,7 @@
 //! touch no file together. The record of a document outside the tree is a line of the lock.
 
 use super::entry::ENTRY;
-use super::layout::{ClusterFolder, FileKind, Record};
+use super::layout::{ClusterFolder, FileKind, Record, TenantPart};
 use super::shards::may_hold;
 use crate::kube::ObjectId;
 use crate::source::join;
@@ -43,6 +43,10 @@ pub struct FileEntry {
     /// What the tenant claims besides objects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<String>,
+    /// The name of the Secret that decrypts the tenant's verbatim files. A tenant that is held is
+    /// applied with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decryption: Option<String>,
     /// The objects in it.
     pub objects: Vec<String>,
 }
@@ -60,6 +64,7 @@ impl FileEntry {
             uuid: None,
             edges: Vec::new(),
             claims: Vec::new(),
+            decryption: None,
             objects: Vec::new(),
         }
     }
@@ -123,7 +128,18 @@ impl FileEntry {
 
         let kind = self.folder(tree).parse(&self.path);
         let placed = kind.is_some_and(|kind| Record::of(kind) == place && self.fits(kind));
-        clean && digest && named && placed && edges && claims
+        let is_manifests = matches!(
+            kind,
+            Some(FileKind::Tenant {
+                part: TenantPart::Manifests,
+                ..
+            })
+        );
+        let decryption = self
+            .decryption
+            .as_ref()
+            .is_none_or(|secret| is_manifests && reason("dns-subdomain", secret).is_none());
+        clean && digest && named && placed && edges && claims && decryption
     }
 
     /// The folder of its cluster in a tree.
