@@ -2,20 +2,22 @@
 //! tree.
 
 use super::CliError;
-use super::files::{FileContent, NOT_READ, Store, is_yaml};
+use super::files::{FileContent, NOT_READ, Store, is_yaml, name_fault, slashed};
 use super::workspace::{LOCK, Workspace};
 use super::written::WrittenTree;
 use git2::{ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use tenantry::source::{MAX_BYTES, Source, SourceId};
+use tenantry::source::{MAX_BYTES, MAX_MANIFEST_BYTES, Source, SourceId};
 use tenantry::tree::{FileEntry, Lock, TreeRevision, is_below_tree};
 
 /// The YAML files of a revision.
 pub struct Revision {
     repository: Mutex<Repository>,
     files: BTreeMap<String, (Oid, bool)>,
+    /// The largest file that is read, in bytes.
+    limit: usize,
 }
 
 const LINK: i32 = 0o120_000;
@@ -189,6 +191,31 @@ impl Revision {
         Ok(Self {
             repository: Mutex::new(repository),
             files,
+            limit: MAX_BYTES,
+        })
+    }
+
+    /// The files in the folder of the lock at a revision, in the repository that holds the tree. Paths
+    /// are from that folder.
+    pub fn of_tree(workspace: &Workspace, rev: &str) -> Result<Self, CliError> {
+        let folder = &workspace.tree_base;
+        let repository = Repository::discover(folder).map_err(fault("no repository"))?;
+        let below = folder_in(&repository, folder)?;
+        let below = slashed(&below).ok_or_else(|| name_fault(folder))?;
+        let root = repository.workdir().unwrap_or(folder);
+        let all = Self::open(root, rev)?;
+
+        let from_folder = |path: &str| match below.as_str() {
+            "" => Some(path.to_owned()),
+            below => Some(path.strip_prefix(below)?.strip_prefix('/')?.to_owned()),
+        };
+        let files = all.files.into_iter();
+        Ok(Self {
+            files: files
+                .filter_map(|(path, file)| Some((from_folder(&path)?, file)))
+                .collect(),
+            limit: MAX_MANIFEST_BYTES,
+            ..all
         })
     }
 
@@ -208,6 +235,7 @@ impl Revision {
         Ok(Self {
             repository: Mutex::new(repository),
             files,
+            limit: MAX_BYTES,
         })
     }
 }
@@ -277,6 +305,6 @@ impl Store for Revision {
     }
 
     fn read(&self, path: &str) -> FileContent {
-        self.content(path, MAX_BYTES)
+        self.content(path, self.limit)
     }
 }

@@ -61,6 +61,7 @@ pub struct FleetReader<'a> {
     cli: &'a Cli,
     workspace: Workspace,
     store: &'a dyn Store,
+    /// The rendered files of a revision, by their paths from the folder of the lock.
     past: Option<&'a dyn Store>,
     sources: SourceMap,
     files: InputFiles,
@@ -84,7 +85,8 @@ impl<'a> FleetReader<'a> {
         }
     }
 
-    /// Compares tenants' objects with those that a revision has too.
+    /// Compares tenants' objects with those that a revision has rendered too. `past` has the files of
+    /// the lock's folder.
     #[must_use]
     pub fn since(self, past: Option<&'a dyn Store>) -> Self {
         Self { past, ..self }
@@ -129,7 +131,7 @@ impl<'a> FleetReader<'a> {
         let named = bundle::wanted(&resolved.tenancy, &self.sources);
         let unread = self.report_passed_over(files.passed_over, &named);
         resolved.findings.extend(unread);
-        let manifests = self.read_manifests(&mut resolved, &named);
+        let manifests = self.read_manifests(&mut resolved, &named, is_on_disk)?;
 
         Ok(Session {
             workspace: self.workspace,
@@ -309,12 +311,13 @@ impl<'a> FleetReader<'a> {
         Ok(check_applied(fleet, &own, &survey, &self.sources))
     }
 
-    /// Reads the manifests that tenants name.
+    /// Reads the manifests that tenants name. `is_on_disk` says that the records are those on disk.
     fn read_manifests(
         &mut self,
         resolved: &mut ResolvedFleet,
         named: &[NamedManifest],
-    ) -> TenantManifests {
+        is_on_disk: bool,
+    ) -> Result<TenantManifests, CliError> {
         let fleet = resolved.fleet();
         let kinds = fleet.and_then(|fleet| fleet.spec.tenant_kinds.as_ref());
         let kinds = kinds.into_iter().flatten().map(|kind| kind.kind());
@@ -335,13 +338,13 @@ impl<'a> FleetReader<'a> {
 
         let definitions = self.read_definitions(resolved);
         let permits = Arc::clone(&resolved.tenancy.permits);
-        let last = self.read_last(resolved);
+        let last = self.read_last(resolved, is_on_disk)?;
         let manifests = TenantManifests::load(&self.sources, &reading.found, permits, kinds);
         let clusters = resolved
             .fleet()
             .map_or(&[][..], |fleet| &fleet.spec.clusters);
         let manifests = manifests.after(last).of_clusters(clusters);
-        manifests.held_against(definitions)
+        Ok(manifests.held_against(definitions))
     }
 
     /// Reads the CustomResourceDefinitions that the fleet names.
@@ -369,20 +372,57 @@ impl<'a> FleetReader<'a> {
         CustomDefinitions::load(&self.sources, &files, &mut resolved.findings)
     }
 
-    /// Reads the objects that were rendered from tenants' manifests before.
-    fn read_last(&mut self, resolved: &ResolvedFleet) -> LastRendered {
+    /// Reads the objects that were rendered from tenants' manifests before: those on disk if the
+    /// records are, and those of the revision. A revision need not have every file.
+    fn read_last(
+        &mut self,
+        resolved: &mut ResolvedFleet,
+        is_on_disk: bool,
+    ) -> Result<LastRendered, CliError> {
+        let rendered = compile::last_rendered(resolved);
+        if rendered.is_empty() {
+            return Ok(LastRendered::default());
+        }
+        let disk = DiskStore::new(&self.workspace.tree_base)?.for_manifests();
+        let disk: Option<&dyn Store> = is_on_disk.then_some(&disk);
+
         let mut files = Vec::new();
-        for (cluster, path) in compile::last_rendered(resolved) {
-            for store in [Some(self.store), self.past].into_iter().flatten() {
-                if let FileContent::Bytes(bytes) = store.read(&path)
-                    && let Ok(text) = String::from_utf8(bytes)
-                {
-                    files.push((cluster, self.sources.add(Source::new(path.clone(), text))));
+        for (cluster, path) in rendered {
+            for store in [disk, self.past].into_iter().flatten() {
+                match take_rendered(&mut self.sources, &path, store.read(&path)) {
+                    Ok(found) => files.extend(found.map(|id| (cluster, id))),
+                    Err(fault) => resolved.findings.push(*fault),
                 }
             }
         }
-        LastRendered::load(&self.sources, &files)
+        Ok(LastRendered::load(&self.sources, &files))
     }
+}
+
+/// Takes a rendered file into the sources; `None` if there is none.
+///
+/// # Errors
+/// The finding about a file that cannot be read.
+fn take_rendered(
+    sources: &mut SourceMap,
+    path: &str,
+    content: FileContent,
+) -> Result<Option<SourceId>, Box<Diagnostic>> {
+    let reason = match content {
+        FileContent::Missing => return Ok(None),
+        FileContent::Bytes(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => return Ok(Some(sources.add(Source::new(path, text)))),
+            Err(_) => "it is not UTF-8".to_owned(),
+        },
+        FileContent::TooLarge(size) => format!("it has {size} bytes"),
+        FileContent::Unreadable(reason) => reason,
+        FileContent::Outside { .. } => "it leads out of the folder of the lock".to_owned(),
+    };
+
+    let span = sources.add_path(path);
+    let message = format!("{path} cannot be compared with the tenant's manifests: {reason}");
+    let fault = Diagnostic::new(&UNREADABLE, span, message).fix("restore the file from Git");
+    Err(Box::new(fault.scope(Scope::File(span.source))))
 }
 
 /// Checks that the fleet names each source that `--source` gives.

@@ -141,9 +141,9 @@ fn store(args: &CheckArgs, workspace: &Workspace) -> Result<Box<dyn Store>, CliE
 fn applied(args: &CheckArgs, workspace: &Workspace) -> Result<Option<Box<dyn Store>>, CliError> {
     use crate::cli::git::Revision;
     Ok(match (&args.since, args.staged) {
-        (Some(revision), _) => Some(Box::new(Revision::open(&workspace.root, revision)?)),
+        (Some(revision), _) => Some(Box::new(Revision::of_tree(workspace, revision)?)),
         // A first commit has none.
-        (None, true) => match Revision::open(&workspace.root, "HEAD") {
+        (None, true) => match Revision::of_tree(workspace, "HEAD") {
             Ok(revision) => Some(Box::new(revision)),
             Err(_) => None,
         },
@@ -172,7 +172,8 @@ fn at_revision(cli: &Cli, revision: &str) -> Result<Past, CliError> {
     // The tree may lie in another repository, which does not have the revision.
     let mut session = match past_tree(&workspace, revision) {
         Ok(past) => {
-            let over = (past.written, &store as &dyn Store);
+            let tree = Revision::of_tree(&workspace, revision)?;
+            let over = (past.written, &tree as &dyn Store);
             Session::read_over(cli, workspace, &store, Context::default(), over)?
         }
         Err(_) => Session::read_with(cli, workspace, &store, Context::default())?,

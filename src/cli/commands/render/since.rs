@@ -31,7 +31,7 @@ pub fn run(
     let written = WrittenTree::read(&workspace)?;
     let files = files_below_tree(&workspace)?;
 
-    let files_then = Revision::open(&workspace.root, revision)?;
+    let files_then = Revision::of_tree(&workspace, revision)?;
     let over = (past.written, &files_then as &dyn Store);
     let mut session = Session::read_over(cli, workspace, disk, context, over)?;
     session.check_home()?;
