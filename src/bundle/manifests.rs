@@ -370,7 +370,7 @@ impl TenantManifests {
         object.check_validity(document)?;
         let made = Made::from(&object.value);
         object.check_definition(document, &made, &self.definitions)?;
-        object.check_quota()?;
+        object.check_quota(&self.last)?;
         out.extend(object.check_pods(document)?);
         object.check_update(document, &self.last)?;
 
@@ -586,8 +586,12 @@ impl VerbatimObject<'_> {
         own.find(|namespace| namespace.name == self.id.namespace.as_str())
     }
 
-    /// Refuses an object of a kind of which the namespace's quota allows none.
-    fn check_quota(&self) -> Checked {
+    /// Refuses a new object of a kind of which the namespace's quota allows none. A quota limits what
+    /// is made, and not what is there.
+    fn check_quota(&self, last: &LastRendered) -> Checked {
+        if !last.of(self.on.cluster, &self.id).is_empty() {
+            return Ok(());
+        }
         let quota = self.home().and_then(|home| home.quota.as_ref());
         let Some(quota) = quota.filter(|_| !self.on.plain) else {
             return Ok(());
@@ -621,7 +625,7 @@ impl VerbatimObject<'_> {
         let Some(level) = level.filter(|_| is_latest) else {
             return Ok(None);
         };
-        let refusal = validation::check_pod(&self.id.kind, &document.root, level);
+        let refusal = validation::check_pod(&self.id, &document.root, level);
         let Some(refusal) = refusal else {
             return Ok(None);
         };
@@ -629,7 +633,7 @@ impl VerbatimObject<'_> {
         let span = refusal.span.unwrap_or(self.span);
         let fault = format!("{} {}", refusal.field, refusal.reason);
         let fix = format!("mend {}", refusal.field);
-        if self.id.kind == "Pod" {
+        if self.id.group.is_empty() && self.id.kind == "Pod" {
             let message = format!("`{}` would not be applied: {fault}", self.id);
             let finding = Diagnostic::new(&MANIFEST_REFUSED, span, message);
             return Err(Box::new(finding.fix(fix)));
@@ -644,7 +648,18 @@ impl VerbatimObject<'_> {
             return Ok(());
         }
         for old in last.of(self.on.cluster, &self.id) {
-            let Some(refusal) = validation::check_update(&self.id, old, &document.root) else {
+            let is_encrypted = [old, &document.root].into_iter().any(sops::is_encrypted);
+            let refusal = match is_encrypted {
+                true => {
+                    let (old, new) = (
+                        sops::without_encrypted(old),
+                        sops::without_encrypted(&document.root),
+                    );
+                    validation::check_update(&self.id, &old, &new)
+                }
+                false => validation::check_update(&self.id, old, &document.root),
+            };
+            let Some(refusal) = refusal else {
                 continue;
             };
             let message = format!("`{}` would not be applied: {refusal}", self.id);

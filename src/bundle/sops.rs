@@ -102,7 +102,7 @@ pub(super) fn fault(id: &ObjectId, root: &Node) -> Option<Fault> {
     }
     let is_signed = metadata.node.get("mac").and_then(Node::as_str);
     if is_signed.is_none_or(str::is_empty) || keys(root).is_empty() {
-        let reason = "its metadata of SOPS has no `mac`, or no recipient: Flux decrypts it not";
+        let reason = "Flux does not decrypt it: the `sops` metadata has no `mac` or no recipient";
         return fault(metadata.key_span, reason, "encrypt it again, with `sops`");
     }
     if let Some(entry) = root
@@ -134,6 +134,16 @@ fn ciphertext(node: &Node) -> Option<Span> {
 /// The object that Flux makes, as far as it can be known: without the metadata of SOPS, and with
 /// empty values instead of encrypted ones.
 pub(super) fn decrypted(root: &Node) -> Node {
+    with_values(root, &NodeValue::String(Default::default()))
+}
+
+/// The same with nulls instead of encrypted values, which is to say that they are not known.
+pub(super) fn without_encrypted(root: &Node) -> Node {
+    with_values(root, &NodeValue::Null)
+}
+
+/// An encrypted object without the metadata of SOPS, and with a value instead of each encrypted one.
+fn with_values(root: &Node, instead: &NodeValue) -> Node {
     let mut object = root.clone();
     let NodeValue::Map(entries) = &mut object.value else {
         return object;
@@ -148,7 +158,7 @@ pub(super) fn decrypted(root: &Node) -> Node {
         };
         for value in values {
             if ciphertext(&value.node).is_some() {
-                value.node.value = NodeValue::String(Default::default());
+                value.node.value = instead.clone();
             }
         }
     }

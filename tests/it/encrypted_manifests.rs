@@ -79,12 +79,47 @@ fn a_key_is_in_the_unit_of_its_tenant_alone() {
         assert!(!applier.contains("decryption"), "{applier}");
     }
 
-    // A tenant that is held keeps its key.
+    sandbox.run(&["render", "--check"]).code(0);
+
+    // A tenant that is held keeps its key, and stops no other tenant.
     let broken = tenant("iris", &key_of("iris")).replace("owners", "ownerz");
     sandbox.write("tenants/iris.yaml", broken);
-    sandbox.run(&["render"]).code(1);
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more, namespace: jade}\n";
+    let both = format!("{}---\n{config}", fixture("jade.yaml"));
+    sandbox.write("tenants/jade-m.yaml", both);
+    let all = sandbox.run(&["render"]).code(1).all();
+    assert!(all.contains("held: iris"), "{all}");
+    assert!(!all.contains("nothing was written"), "{all}");
+    let file = sandbox.read("rendered/live/manifests/jade/jade.yaml");
+    assert!(file.contains(config), "{file}");
     let applier = sandbox.read("rendered/live/entry/manifests-iris.yaml");
     assert!(applier.contains("name: iris.sops\n"), "{applier}");
+}
+
+#[test]
+fn encrypted_values_of_an_immutable_secret_are_not_compared() {
+    let sandbox = fleet();
+    let sealed = fixture("iris.yaml")
+        .replace("kind: Secret", "kind: Secret\nimmutable: true")
+        .replace("stringData:\n", "data:\n");
+    sandbox.write("tenants/iris-m.yaml", &sealed);
+    sandbox.run(&["render"]).code(0);
+    let again = sealed.replace(
+        "    password: ENC[AES256_GCM,data:",
+        "    password: ENC[AES256_GCM,data:A",
+    );
+    assert_ne!(again, sealed);
+    sandbox.write("tenants/iris-m.yaml", again);
+    sandbox.run(&["check"]).code(0);
+
+    let more = sealed.replace(
+        "\ndata:\n",
+        "\ndata:\n    more: ENC[AES256_GCM,data:A,type:str]\n",
+    );
+    assert_ne!(more, sealed);
+    sandbox.write("tenants/iris-m.yaml", more);
+    let all = sandbox.run(&["check"]).code(1).all();
+    assert!(all.contains("is immutable"), "{all}");
 }
 
 #[test]

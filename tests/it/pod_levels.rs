@@ -4,6 +4,7 @@
 use crate::support::control_plane::ControlPlane;
 use crate::support::{FLEET, Sandbox, documents, say, tenant};
 use serde_json::{Value, json};
+use tenantry::kube::ObjectId;
 use tenantry::kube::validation::{PodLevel, check_pod};
 
 /// Values that a field is given in place of its own.
@@ -103,7 +104,9 @@ fn the_server_refuses_the_pods_that_we_refuse_and_no_others() {
                 }
                 asked += 1;
                 refused += usize::from(by_level);
-                let ours = check_pod("Pod", &tenantry::value::Value::from(object), level);
+                let object = tenantry::value::Value::from(object);
+                let id = ObjectId::of(&object).expect("an object");
+                let ours = check_pod(&id, &object, level);
                 if ours.is_some() != by_level {
                     let said = ours.map_or("taken".to_owned(), |refusal| refusal.to_string());
                     wrong.push(format!(
@@ -179,6 +182,52 @@ fn pods_are_held_against_the_level_of_their_namespace() {
         let all = sandbox.run(&["check"]).code(0).all();
         assert!(!all.contains("refused"), "{kind}: {all}");
     }
+}
+
+#[test]
+fn a_pod_of_another_group_is_no_pod() {
+    let file = "apiVersion: example.com/v1\nkind: Pod\nmetadata: {name: x, namespace: red}\nspec: {containers: [{name: a, image: b}]}\n";
+    let fleet = FLEET.replace("spec:\n", "spec:\n  tenantKinds: [example.com/Pod]\n");
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", &fleet),
+        (
+            "tenants/red.yaml",
+            &tenant("red", "  manifests: [m.yaml]\n"),
+        ),
+        ("tenants/m.yaml", file),
+    ]);
+    let all = sandbox.run(&["check"]).code(0).all();
+    assert!(!all.contains("refused"), "{all}");
+}
+
+#[test]
+fn a_quota_of_none_leaves_what_is_there() {
+    let file = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: red}\n";
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        (
+            "tenants/red.yaml",
+            &tenant("red", "  manifests: [m.yaml]\n"),
+        ),
+        ("tenants/m.yaml", file),
+    ]);
+    sandbox.run(&["render"]).code(0);
+    let spec = tenant(
+        "red",
+        "  manifests: [m.yaml]\n  quota: {configmaps: \"0\"}\n",
+    );
+    sandbox.write("tenants/red.yaml", spec);
+    sandbox.run(&["check"]).code(0);
+
+    sandbox.write(
+        "tenants/m.yaml",
+        format!("{file}---\n{}", file.replace("name: x", "name: y")),
+    );
+    let all = sandbox.run(&["check"]).code(1).all();
+    assert!(
+        all.contains("tenants/m.yaml:5:") && !all.contains("tenants/m.yaml:1:"),
+        "{all}"
+    );
 }
 
 #[test]

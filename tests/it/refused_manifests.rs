@@ -3,6 +3,7 @@
 
 use crate::support::{Ran, Sandbox, tenant, tool_or_say};
 use std::process::Command;
+use tenantry::kube::{ObjectId, validation};
 
 const FLEET: &str = "apiVersion: tenantry.dev/v1alpha1
 kind: Fleet
@@ -172,4 +173,32 @@ fn an_object_of_flux_that_decrypts_with_a_key_of_the_controller_is_refused() {
         "decryption: {provider: sops, secretRef: {name: a}}",
     ))
     .code(0);
+}
+
+#[test]
+fn an_ingress_may_state_an_address_for_tls_alone() {
+    let ingress = |host: &str, tls: &str| {
+        let backend = serde_json::json!({"service": {"name": "a", "port": {"number": 80}}});
+        let object = serde_json::json!({
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "Ingress",
+            "metadata": {"name": "a", "namespace": "b"},
+            "spec": {
+                "tls": [{"hosts": [tls]}],
+                "rules": [{"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}],
+            },
+        });
+        let object = tenantry::value::Value::from(&object);
+        let id = ObjectId::of(&object).expect("an object");
+        validation::check(&id, "networking.k8s.io/v1", &object).map(|refusal| refusal.field)
+    };
+    assert_eq!(ingress("a.example", "192.0.2.1"), None);
+    assert_eq!(
+        ingress("a.example", "2001:db8::1").as_deref(),
+        Some("spec.tls[0].hosts[0]")
+    );
+    assert_eq!(
+        ingress("192.0.2.1", "a.example").as_deref(),
+        Some("spec.rules[0].host")
+    );
 }

@@ -107,6 +107,12 @@ fn mutations(object: &Value) -> Vec<(String, Value)> {
             *changed.pointer_mut(field).expect("a field") = other.clone();
             all.push((format!("{field} = {other}"), changed));
         }
+        let (parent, key) = field.rsplit_once('/').expect("a pointer");
+        let mut without = object.clone();
+        if let Some(Value::Object(entries)) = without.pointer_mut(parent) {
+            entries.remove(&key.replace("~1", "/"));
+            all.push((format!("{field} is removed"), without));
+        }
         if let Value::Array(items) = &value {
             let mut changed = object.clone();
             *changed.pointer_mut(field).expect("a field") = json!(items[1..]);
@@ -263,6 +269,139 @@ spec:
     metadata: {labels: {app: web}}
     spec: {containers: [{name: a, image: b}]}
 ";
+
+/// An update: the object before and after, and whether the API server refuses it.
+struct Update {
+    old: Value,
+    new: Value,
+    is_refused: bool,
+}
+
+#[test]
+fn absent_fields_and_forms_of_quantities_are_compared_as_the_server_does() {
+    let config = |more: Value| {
+        let mut object = json!({"apiVersion": "v1", "kind": "ConfigMap", "immutable": true, "metadata": {"name": "a", "namespace": "b"}});
+        for (key, value) in more.as_object().expect("fields") {
+            object[key] = value.clone();
+        }
+        object
+    };
+    let secret = |more: Value| {
+        let mut object = config(more);
+        object["kind"] = json!("Secret");
+        object
+    };
+    let sets = |spec: Value| json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "a", "namespace": "b"}, "spec": spec});
+    let claims = |amount: &str| json!({"volumeClaimTemplates": [{"spec": {"resources": {"requests": {"storage": amount}}}}]});
+    let update = |old: Value, new: Value, is_refused: bool| Update {
+        old,
+        new,
+        is_refused,
+    };
+
+    let all = [
+        update(
+            config(json!({"data": {"a": "1"}})),
+            config(json!({"data": {"a": "1.0"}})),
+            true,
+        ),
+        update(sets(claims("1Gi")), sets(claims("1024Mi")), false),
+        update(config(json!({"data": {"a": "1"}})), config(json!({})), true),
+        update(config(json!({})), config(json!({"data": {"a": "1"}})), true),
+        update(config(json!({"data": {}})), config(json!({})), false),
+        update(sets(claims("1Gi")), sets(json!({})), true),
+        update(sets(json!({})), sets(claims("1Gi")), true),
+        update(
+            sets(json!({"podManagementPolicy": "Parallel"})),
+            sets(json!({})),
+            true,
+        ),
+        update(
+            sets(json!({"podManagementPolicy": "OrderedReady"})),
+            sets(json!({})),
+            false,
+        ),
+        update(secret(json!({"type": "Opaque"})), secret(json!({})), false),
+        update(
+            secret(json!({"type": "example.org/kind"})),
+            secret(json!({})),
+            true,
+        ),
+        update(
+            secret(json!({"data": {"a": "Yg=="}})),
+            secret(json!({"stringData": {"a": "b"}})),
+            false,
+        ),
+    ];
+    for Update {
+        old,
+        new,
+        is_refused,
+    } in &all
+    {
+        assert_eq!(ours(old, new).is_some(), *is_refused, "{old} to {new}");
+    }
+}
+
+/// Writes a fleet with one tenant below a folder, renders it with arguments, and commits it.
+fn rendered_below(folder: &str, args: &[&str]) -> Sandbox {
+    let sandbox = Sandbox::with(&[]);
+    let tenants = format!("{folder}/tenants");
+    sandbox.write(&format!("{tenants}/fleet.yaml"), crate::support::FLEET);
+    sandbox.write(
+        &format!("{tenants}/red.yaml"),
+        tenant("red", "  manifests: [m.yaml]\n"),
+    );
+    sandbox.write(&format!("{tenants}/m.yaml"), DEPLOYMENT);
+    sandbox.git(&["init", "-q", "-b", "main"]).code(0);
+    sandbox.run(&[&["render"], args].concat()).code(0);
+    sandbox.git(&["add", "-A"]).code(0);
+    sandbox.git(&["commit", "-q", "-m", "one"]).code(0);
+    sandbox
+}
+
+#[test]
+fn a_change_is_refused_wherever_the_fleet_and_its_tree_lie() {
+    let changed = DEPLOYMENT.replace("app: web", "app: api");
+    let rerender = |sandbox: &Sandbox| {
+        for file in sandbox
+            .files()
+            .keys()
+            .filter(|path| path.contains("rendered/"))
+        {
+            let text = sandbox.read(file);
+            sandbox.write(file, text.replace("app: web", "app: api"));
+        }
+    };
+    let refused = |ran: crate::support::Ran| {
+        let all = ran.code(1).all();
+        assert!(
+            all.contains("selector.matchLabels.app is immutable"),
+            "{all}"
+        );
+    };
+    let fleet = ["--fleet", "platform/tenants/fleet.yaml"];
+    let check = [&["check"], &fleet[..]].concat();
+
+    let sandbox = rendered_below("platform", &fleet);
+    sandbox.run(&check).code(0);
+    sandbox.write("platform/tenants/m.yaml", &changed);
+    refused(sandbox.run(&check));
+    refused(sandbox.run(&[&check[..], &["--since", "HEAD"]].concat()));
+    rerender(&sandbox);
+    sandbox.run(&check).code(0);
+    refused(sandbox.run(&[&check[..], &["--since", "HEAD"]].concat()));
+    refused(sandbox.run(&[&["render", "--check", "--since", "HEAD"], &fleet[..]].concat()));
+    sandbox.git(&["add", "-A"]).code(0);
+    refused(sandbox.run(&[&check[..], &["--staged"]].concat()));
+
+    let beside = [&fleet[..], &["--tree", "out/rendered"]].concat();
+    let sandbox = rendered_below("platform", &beside);
+    sandbox.write("platform/tenants/m.yaml", &changed);
+    refused(sandbox.run(&[&["render"], &beside[..]].concat()));
+    rerender(&sandbox);
+    refused(sandbox.run(&[&["render", "--check", "--since", "HEAD"], &beside[..]].concat()));
+}
 
 #[test]
 fn a_change_of_an_applied_selector_is_refused_at_its_line() {

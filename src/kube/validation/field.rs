@@ -124,6 +124,18 @@ impl<'p, T: TreeValue> Field<'p, T> {
         }
     }
 
+    /// Whether it is the value of one of these keys, or lies below one.
+    pub(super) fn is_below(&self, keys: &[&str]) -> bool {
+        let mut field = Some(self);
+        while let Some(at) = field {
+            if at.key().is_some_and(|key| keys.contains(&key)) {
+                return true;
+            }
+            field = at.parent;
+        }
+        false
+    }
+
     /// The value as the JSON library has it; null if it is absent.
     pub(super) fn to_json(&self) -> serde_json::Value {
         self.node

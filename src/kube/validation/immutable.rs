@@ -1,7 +1,8 @@
 //! Fields that no update may change: the API server refuses the apply, and the object stays as it was.
 //!
-//! Values are compared that both objects state: what one of them leaves out may be a default. Of
-//! mappings from names to values, such as labels, a key that one of them lacks differs.
+//! Absence counts where the server fills nothing in, and where what it fills in is known. Elsewhere
+//! values are compared that both objects state. Of mappings from names to values, such as labels, a key
+//! that one of them lacks differs.
 //!
 //! Source: the `Validate…Update` functions of `pkg/apis/*/validation`. A test applies changes of every
 //! field to objects in a real API server, and compares.
@@ -10,6 +11,7 @@ use super::field::Field;
 use super::{Checked, Refusal};
 use crate::document::{TreeValue, View, quoting};
 use crate::kube::{ObjectId, Quantity};
+use std::collections::{BTreeSet, HashMap};
 
 /// Mappings whose keys are data.
 const NAMED: [&str; 10] = [
@@ -25,77 +27,135 @@ const NAMED: [&str; 10] = [
     "stringData",
 ];
 
+/// Fields below others that the server never fills in.
+const NO_DEFAULT: [&str; 18] = [
+    "annotations",
+    "args",
+    "command",
+    "devices",
+    "env",
+    "envFrom",
+    "labels",
+    "matchExpressions",
+    "matchLabels",
+    "metadata",
+    "nodeSelector",
+    "onExitCodes",
+    "selector",
+    "storageClassName",
+    "value",
+    "values",
+    "volumeMounts",
+    "volumes",
+];
+
+/// Fields that hold quantities, which have many forms: `1` is `1000m`.
+const QUANTITIES: [&str; 6] = [
+    "capacity",
+    "limits",
+    "requests",
+    "resources",
+    "sizeLimit",
+    "storage",
+];
+
+/// What it means that an object lacks a field.
+#[derive(Clone, Copy)]
+enum Absence {
+    /// No value: adding the field changes it, and so does removing it.
+    Value,
+    /// This value, which the server fills in.
+    Means(&'static str),
+    /// No value yet: adding the field is taken, and removing it is not.
+    Open,
+    /// Any value: the server fills one in.
+    Unknown,
+}
+
+/// A field that never changes.
+struct ImmutableField {
+    path: &'static [&'static str],
+    absence: Absence,
+}
+
+const fn field(path: &'static [&'static str], absence: Absence) -> ImmutableField {
+    ImmutableField { path, absence }
+}
+
 /// Fields of a kind that never change.
 struct Immutable {
     group: &'static str,
     kinds: &'static [&'static str],
-    fields: &'static [&'static [&'static str]],
+    fields: &'static [ImmutableField],
 }
 
 static IMMUTABLE: [Immutable; 9] = [
     Immutable {
         group: "apps",
         kinds: &["DaemonSet", "Deployment", "ReplicaSet"],
-        fields: &[&["spec", "selector"]],
+        fields: &[field(&["spec", "selector"], Absence::Value)],
     },
     Immutable {
         group: "apps",
         kinds: &["StatefulSet"],
         fields: &[
-            &["spec", "podManagementPolicy"],
-            &["spec", "selector"],
-            &["spec", "serviceName"],
-            &["spec", "volumeClaimTemplates"],
+            field(
+                &["spec", "podManagementPolicy"],
+                Absence::Means("OrderedReady"),
+            ),
+            field(&["spec", "selector"], Absence::Value),
+            field(&["spec", "serviceName"], Absence::Value),
+            field(&["spec", "volumeClaimTemplates"], Absence::Value),
         ],
     },
     Immutable {
         group: "apps",
         kinds: &["ControllerRevision"],
-        fields: &[&["data"]],
+        fields: &[field(&["data"], Absence::Value)],
     },
     Immutable {
         group: "",
         kinds: &["Secret"],
-        fields: &[&["type"]],
+        fields: &[field(&["type"], Absence::Means("Opaque"))],
     },
     Immutable {
         group: "",
         kinds: &["PersistentVolumeClaim"],
         fields: &[
-            &["spec", "accessModes"],
-            &["spec", "dataSource"],
-            &["spec", "dataSourceRef"],
-            &["spec", "selector"],
-            &["spec", "storageClassName"],
-            &["spec", "volumeMode"],
-            &["spec", "volumeName"],
+            field(&["spec", "accessModes"], Absence::Value),
+            field(&["spec", "dataSource"], Absence::Unknown),
+            field(&["spec", "dataSourceRef"], Absence::Unknown),
+            field(&["spec", "selector"], Absence::Value),
+            field(&["spec", "storageClassName"], Absence::Open),
+            field(&["spec", "volumeMode"], Absence::Means("Filesystem")),
+            field(&["spec", "volumeName"], Absence::Open),
         ],
     },
     Immutable {
         group: "rbac.authorization.k8s.io",
         kinds: &["ClusterRoleBinding", "RoleBinding"],
-        fields: &[&["roleRef"]],
+        fields: &[field(&["roleRef"], Absence::Value)],
     },
     Immutable {
         group: "discovery.k8s.io",
         kinds: &["EndpointSlice"],
-        fields: &[&["addressType"]],
+        fields: &[field(&["addressType"], Absence::Value)],
     },
     Immutable {
         group: "resource.k8s.io",
         kinds: &["ResourceClaim", "ResourceClaimTemplate"],
-        fields: &[&["spec"]],
+        fields: &[field(&["spec"], Absence::Value)],
     },
     Immutable {
         group: "batch",
         kinds: &["Job"],
         fields: &[
-            &["spec", "backoffLimitPerIndex"],
-            &["spec", "completionMode"],
-            &["spec", "managedBy"],
-            &["spec", "podFailurePolicy"],
-            &["spec", "selector"],
-            &["spec", "successPolicy"],
+            field(&["spec", "backoffLimitPerIndex"], Absence::Value),
+            field(&["spec", "completionMode"], Absence::Means("NonIndexed")),
+            field(&["spec", "managedBy"], Absence::Value),
+            field(&["spec", "podFailurePolicy"], Absence::Value),
+            field(&["spec", "selector"], Absence::Unknown),
+            field(&["spec", "successPolicy"], Absence::Value),
         ],
     },
 ];
@@ -115,12 +175,12 @@ fn changed<T: TreeValue>(id: &ObjectId, old: &Field<'_, T>, new: &Field<'_, T>) 
     let rows = IMMUTABLE.iter().filter(|row| {
         row.group == id.group && row.kinds.iter().any(|kind| *kind == id.kind.as_str())
     });
-    for path in rows.flat_map(|row| row.fields) {
-        unchanged_at(old, new, path)?;
+    for field in rows.flat_map(|row| row.fields) {
+        unchanged_at(old, new, field.path, field.absence)?;
     }
 
     match (&*id.group, &*id.kind) {
-        ("", "ConfigMap" | "Secret") => sealed(old, new),
+        ("", "ConfigMap" | "Secret") => immutable_data(old, new),
         ("", "Service") => service(old, new),
         ("", "Pod") => pod(old, new),
         ("batch", "Job") => job(old, new),
@@ -132,10 +192,40 @@ fn unchanged_at<T: TreeValue>(
     old: &Field<'_, T>,
     new: &Field<'_, T>,
     path: &[&'static str],
+    absence: Absence,
 ) -> Checked {
     match path {
-        [] => unchanged(old, new),
-        [first, rest @ ..] => unchanged_at(&old.child(first), &new.child(first), rest),
+        [] => same_field(old, new, absence),
+        [first, rest @ ..] => unchanged_at(&old.child(first), &new.child(first), rest, absence),
+    }
+}
+
+/// Refuses a field that differs from the earlier one, one that only one object has included.
+fn same_field<T: TreeValue>(old: &Field<'_, T>, new: &Field<'_, T>, absence: Absence) -> Checked {
+    let same_presence = is_blank(old) == is_blank(new);
+    match absence {
+        Absence::Value => new.require(same_presence, CHANGED)?,
+        Absence::Open => new.require(same_presence || is_blank(old), CHANGED)?,
+        Absence::Means(text) => {
+            let or_default = |field: &Field<'_, T>| match field.text() {
+                "" => text.to_owned(),
+                stated => stated.to_owned(),
+            };
+            return new.require(or_default(old) == or_default(new), CHANGED);
+        }
+        Absence::Unknown => {}
+    }
+    unchanged(old, new)
+}
+
+/// Whether a field has no value, or an empty one, which the server takes for none. An empty class of
+/// storage is one of its own.
+fn is_blank<T: TreeValue>(field: &Field<'_, T>) -> bool {
+    match field.view() {
+        Some(View::Map(entries)) => entries.is_empty(),
+        Some(View::Seq(items)) => items.is_empty(),
+        Some(View::String(text)) => text.is_empty() && field.key() != Some("storageClassName"),
+        _ => !field.is_set(),
     }
 }
 
@@ -147,58 +237,96 @@ fn unchanged<T: TreeValue>(old: &Field<'_, T>, new: &Field<'_, T>) -> Checked {
     let (Some(before), Some(after)) = (old.view(), new.view()) else {
         return Ok(());
     };
+    let same_quantity =
+        |before: &str, after: &str| new.is_below(&QUANTITIES) && is_equal(before, after);
     let same = match (before, after) {
-        (View::Map(_), View::Map(_)) => {
-            let is_data = new.key().is_some_and(|key| NAMED.contains(&key));
-            for (key, value) in new.entries() {
-                if is_data && !old.has(key) {
-                    return value.refuse(CHANGED);
-                }
-                unchanged(&old.child(key), &value)?;
-            }
-            !is_data || old.entries().all(|(key, _)| new.has(key))
-        }
+        (View::Map(_), View::Map(_)) => return same_entries(old, new, &[]),
         (View::Seq(before), View::Seq(after)) => {
             for (before, after) in old.items().zip(new.items()) {
                 unchanged(&before, &after)?;
             }
             before.len() == after.len()
         }
-        (View::String(before), View::String(after)) => before == after || equal(before, after),
+        (View::String(before), View::String(after)) => {
+            before == after || same_quantity(before, after)
+        }
         (View::Bool(before), View::Bool(after)) => before == after,
         (View::Number(_), View::Number(_)) => old.to_json() == new.to_json(),
-        // A quantity, or a port, may be a number or a string.
-        (View::Number(_), View::String(text)) => equal(&old.to_json().to_string(), text),
-        (View::String(text), View::Number(_)) => equal(text, &new.to_json().to_string()),
+        // A quantity may be a number or a string.
+        (View::Number(_), View::String(text)) => same_quantity(&old.to_json().to_string(), text),
+        (View::String(text), View::Number(_)) => same_quantity(text, &new.to_json().to_string()),
         _ => false,
     };
     new.require(same, CHANGED)
 }
 
+/// Refuses a mapping with an entry that differs from the earlier one, but for some keys.
+fn same_entries<T: TreeValue>(old: &Field<'_, T>, new: &Field<'_, T>, but: &[&str]) -> Checked {
+    let is_data = new.key().is_some_and(|key| NAMED.contains(&key));
+    let has_no_default = |key: &str| !is_data && NO_DEFAULT.contains(&key);
+    let counts =
+        |key: &str, field: &Field<'_, T>| is_data || (has_no_default(key) && !is_blank(field));
+    let before: HashMap<&str, Field<'_, T>> = old.entries().collect();
+    let mut after = BTreeSet::new();
+
+    for (key, value) in new.entries().filter(|(key, _)| !but.contains(key)) {
+        after.insert(key);
+        match before.get(key) {
+            Some(earlier) if has_no_default(key) => same_field(earlier, &value, Absence::Value)?,
+            Some(earlier) => unchanged(earlier, &value)?,
+            None => value.require(!counts(key, &value), CHANGED)?,
+        }
+    }
+
+    let mut gone = old
+        .entries()
+        .filter(|(key, _)| !but.contains(key) && !after.contains(key));
+    match gone.find(|(key, field)| counts(key, field)) {
+        Some((key, _)) => new.child(key).refuse(CHANGED),
+        None => Ok(()),
+    }
+}
+
 /// Why a value is refused.
-const CHANGED: &str = "must stay as it was applied: no update may change it";
+const CHANGED: &str = "is immutable: an update cannot change it";
 
 /// Whether two texts are one quantity.
-fn equal(before: &str, after: &str) -> bool {
+fn is_equal(before: &str, after: &str) -> bool {
     match (Quantity::parse(before), Quantity::parse(after)) {
         (Ok(before), Ok(after)) => before == after,
         _ => false,
     }
 }
 
-/// A ConfigMap or a Secret that is `immutable`.
-fn sealed<T: TreeValue>(old: &Field<'_, T>, new: &Field<'_, T>) -> Checked {
-    let is_sealed = |field: &Field<'_, T>| matches!(field.view(), Some(View::Bool(true)));
+/// The values of a ConfigMap or a Secret that is `immutable`.
+fn immutable_data<T: TreeValue>(old: &Field<'_, T>, new: &Field<'_, T>) -> Checked {
+    let is_immutable = |field: &Field<'_, T>| matches!(field.view(), Some(View::Bool(true)));
     let flag = new.child("immutable");
-    if !is_sealed(&old.child("immutable")) {
+    if !is_immutable(&old.child("immutable")) {
         return Ok(());
     }
     flag.require(
-        is_sealed(&flag),
+        is_immutable(&flag),
         "must stay true: the object was applied as immutable",
     )?;
-    for field in ["data", "binaryData", "stringData"] {
-        unchanged(&old.child(field), &new.child(field))?;
+
+    // The server adds `stringData` to `data`, and keeps what is no longer in it.
+    let is_merged = |object: &Field<'_, T>| object.child("stringData").is_set();
+    if is_merged(old) || is_merged(new) {
+        for field in ["data", "stringData"] {
+            let before = old.child(field);
+            let before: HashMap<&str, Field<'_, T>> = before.entries().collect();
+            let values = new.child(field);
+            for (key, value) in values.entries() {
+                before
+                    .get(key)
+                    .map_or(Ok(()), |earlier| unchanged(earlier, &value))?;
+            }
+        }
+        return Ok(());
+    }
+    for field in ["data", "binaryData"] {
+        same_field(&old.child(field), &new.child(field), Absence::Value)?;
     }
     Ok(())
 }
@@ -216,16 +344,17 @@ fn service<T: TreeValue>(old: &Field<'_, T>, new: &Field<'_, T>) -> Checked {
     }
     let balanced = |spec: &Field<'_, T>| spec.child("type").text() == "LoadBalancer";
     match balanced(&old) && balanced(&new) {
-        true => unchanged(
+        true => same_field(
             &old.child("loadBalancerClass"),
             &new.child("loadBalancerClass"),
+            Absence::Value,
         ),
         false => Ok(()),
     }
 }
 
 /// Fields of a pod that an update may change, at least in part.
-const OF_PODS: [&str; 8] = [
+const MUTABLE_POD_FIELDS: [&str; 8] = [
     "activeDeadlineSeconds",
     "affinity",
     "containers",
@@ -238,17 +367,13 @@ const OF_PODS: [&str; 8] = [
 
 fn pod<T: TreeValue>(old: &Field<'_, T>, new: &Field<'_, T>) -> Checked {
     let (old, new) = (old.child("spec"), new.child("spec"));
-    for (key, field) in new.entries().filter(|(key, _)| !OF_PODS.contains(key)) {
-        unchanged(&old.child(key), &field)?;
-    }
+    same_entries(&old, &new, &MUTABLE_POD_FIELDS)?;
     for list in ["containers", "initContainers"] {
         let (before, after) = (old.child(list), new.child(list));
         let is_set = before.is_set() && after.is_set();
         after.require(!is_set || before.len() == after.len(), CHANGED)?;
         for (before, after) in before.items().zip(after.items()) {
-            for (key, field) in after.entries().filter(|(key, _)| *key != "image") {
-                unchanged(&before.child(key), &field)?;
-            }
+            same_entries(&before, &after, &["image"])?;
         }
     }
     Ok(())
@@ -263,11 +388,15 @@ fn job<T: TreeValue>(old: &Field<'_, T>, new: &Field<'_, T>) -> Checked {
         return Ok(());
     }
     let (completions, parallelism) = (new.child("completions"), new.child("parallelism"));
+    // Without both, each is 1.
+    let count = |spec: &Field<'_, T>| {
+        let is_single = !spec.child("completions").is_set() && !spec.child("parallelism").is_set();
+        let stated = spec.child("completions").number();
+        stated.or(is_single.then_some(1))
+    };
     let is_indexed = new.child("completionMode").text() == "Indexed";
     let grows =
         is_indexed && (!parallelism.is_set() || parallelism.number() == completions.number());
-    if !grows {
-        unchanged(&old.child("completions"), &completions)?;
-    }
+    completions.require(grows || count(&old) == count(&new), CHANGED)?;
     unchanged(&old.child("template"), &new.child("template"))
 }

@@ -67,7 +67,10 @@ impl Refusal {
         };
 
         let is_own = |start: &&str| self.reason.starts_with(start);
-        let reason = match ["must ", "has ", "is no field"].iter().any(is_own) {
+        let reason = match ["must ", "has ", "is no field", "is immutable"]
+            .iter()
+            .any(is_own)
+        {
             true => self.reason,
             false => "is not taken, and is not shown, as nothing of a Secret is".to_owned(),
         };

@@ -68,7 +68,7 @@ pub(super) fn ingress<T: TreeValue>(root: &Field<'_, T>) -> Checked {
 
     for tls in spec.child("tls").items() {
         for host in tls.child("hosts").items() {
-            host.require(is_host(host.text()), HOST)?;
+            host.require(is_host_name(host.text()), HOST)?;
         }
     }
 
@@ -91,11 +91,13 @@ pub(super) fn ingress<T: TreeValue>(root: &Field<'_, T>) -> Checked {
 /// Why a host is refused.
 const HOST: &str = "must be a host name in lower case, such as a.example, or *.example";
 
-/// Whether an Ingress may serve a host.
+/// Whether a rule of an Ingress may serve a host.
 fn is_host(text: &str) -> bool {
-    if text.parse::<std::net::IpAddr>().is_ok() {
-        return false;
-    }
+    text.parse::<std::net::IpAddr>().is_err() && is_host_name(text)
+}
+
+/// Whether a text is a host name, or one with a wildcard. An IPv4 address is one.
+fn is_host_name(text: &str) -> bool {
     let name = text.strip_prefix("*.").unwrap_or(text);
     names::dns_subdomain(name).is_ok()
 }

@@ -7,6 +7,7 @@
 use super::field::Field;
 use super::{Checked, Refusal};
 use crate::document::{TreeValue, View};
+use crate::kube::ObjectId;
 
 /// A level that a namespace enforces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,17 +77,14 @@ const VOLUMES: [&str; 9] = [
 
 /// Checks the pod of a Pod, or the one that a workload makes. `None` if the level allows it, or if the
 /// kind makes no pods.
-pub fn check_pod<T: TreeValue>(kind: &str, object: &T, level: PodLevel) -> Option<Box<Refusal>> {
+pub fn check_pod<T: TreeValue>(id: &ObjectId, object: &T, level: PodLevel) -> Option<Box<Refusal>> {
     let root = Field::root(object);
-    let path: &[&str] = match kind {
-        "Pod" => &[],
-        "CronJob" => &["spec", "jobTemplate", "spec", "template"],
-        "DaemonSet"
-        | "Deployment"
-        | "Job"
-        | "ReplicaSet"
-        | "StatefulSet"
-        | "ReplicationController" => &["spec", "template"],
+    let path: &[&str] = match (id.group.as_str(), id.kind.as_str()) {
+        ("", "Pod") => &[],
+        ("batch", "CronJob") => &["spec", "jobTemplate", "spec", "template"],
+        ("", "ReplicationController")
+        | ("apps", "DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet")
+        | ("batch", "Job") => &["spec", "template"],
         _ => return None,
     };
     below(&root, path, level).err()
