@@ -139,8 +139,8 @@ impl CredentialSource {
         if auth.username.is_some() && auth.password.is_some() {
             let password = secret(auth, "password").unwrap_or_default();
             let name = auth.username.clone().unwrap_or_default();
-            check(&name, &format!("the username of {user}"))?;
-            check(&password, &format!("the password of {user}"))?;
+            refuse_control_character(&name, &format!("the username of {user}"))?;
+            refuse_control_character(&password, &format!("the password of {user}"))?;
             (auth.username, auth.password) = (None, None);
             return Ok(Self::Fixed(Some(Authorization::basic(&name, password))));
         }
@@ -227,7 +227,9 @@ fn check_identity(auth: &AuthInfo, user: &str) -> Result<(), CredentialError> {
     named
         .chain(groups.map(|group| ("as-groups", group)))
         .chain(extra.map(|value| ("as-user-extra", value)))
-        .try_for_each(|(field, value)| check(value, &format!("`{field}` of {user}")))
+        .try_for_each(|(field, value)| {
+            refuse_control_character(value, &format!("`{field}` of {user}"))
+        })
 }
 
 /// Checks the client certificate and its key, if they are in files.
@@ -295,12 +297,12 @@ fn sendable(token: &str, what: &str) -> Result<String, CredentialError> {
         return Err(CredentialError::refused(format!("{what} is empty")));
     }
 
-    check(token, what)?;
+    refuse_control_character(token, what)?;
     Ok(token.to_owned())
 }
 
 /// Checks that a text has no control character, which no header may hold.
-fn check(text: &str, what: &str) -> Result<(), CredentialError> {
+fn refuse_control_character(text: &str, what: &str) -> Result<(), CredentialError> {
     let Some((at, control)) = text.char_indices().find(|(_, c)| c.is_control()) else {
         return Ok(());
     };
@@ -379,12 +381,12 @@ impl Access {
             .secrets
             .iter()
             .filter(|secret| secret.len() >= MIN_HIDDEN);
-        secrets.fold(bytes, |bytes, secret| without(bytes, secret.as_bytes()))
+        secrets.fold(bytes, |bytes, secret| redact(bytes, secret.as_bytes()))
     }
 }
 
 /// Replaces each occurrence of a secret.
-fn without(bytes: Vec<u8>, secret: &[u8]) -> Vec<u8> {
+fn redact(bytes: Vec<u8>, secret: &[u8]) -> Vec<u8> {
     let mut found = memchr::memmem::find_iter(&bytes, secret).peekable();
     if found.peek().is_none() {
         drop(found);

@@ -49,10 +49,10 @@ pub struct ClientCertificate {
 /// # Errors
 /// The plugin cannot be run, fails, prints too much or no credential, or does not end in time.
 pub fn run(exec: &ExecConfig, time: RunTime) -> Result<PluginCredential, CredentialError> {
-    let talks = talks_with_user(exec)?;
-    let mut command = command(exec, talks)?;
+    let is_interactive = talks_with_user(exec)?;
+    let mut command = command(exec, is_interactive)?;
     // The plugin that talks with the user needs the terminal, as a member of this group.
-    let mut plugin = PluginProcess::start(&mut command, !talks)
+    let mut plugin = PluginProcess::start(&mut command, !is_interactive)
         .map_err(|e| fault(format!("cannot be run ({})", e.kind())))?;
 
     let output = read_in_background(plugin.take_stdout());
@@ -97,7 +97,7 @@ fn talks_with_user(exec: &ExecConfig) -> Result<bool, CredentialError> {
     }
 }
 
-fn command(exec: &ExecConfig, talks: bool) -> Result<Command, CredentialError> {
+fn command(exec: &ExecConfig, is_interactive: bool) -> Result<Command, CredentialError> {
     let Some(program) = &exec.command else {
         return Err(CredentialError::refused(
             "the user's `exec` in the kubeconfig has no `command`".to_owned(),
@@ -116,13 +116,13 @@ fn command(exec: &ExecConfig, talks: bool) -> Result<Command, CredentialError> {
     let info = serde_json::json!({
         "apiVersion": exec.api_version,
         "kind": "ExecCredential",
-        "spec": {"interactive": talks, "cluster": cluster},
+        "spec": {"interactive": is_interactive, "cluster": cluster},
     });
     command
         .env("KUBERNETES_EXEC_INFO", info.to_string())
         .stdout(Stdio::piped());
 
-    if talks {
+    if is_interactive {
         command.stdin(Stdio::inherit()).stderr(Stdio::inherit());
     } else {
         command.stdin(Stdio::null()).stderr(Stdio::null());
