@@ -2,7 +2,7 @@
 //! file is half written, and no credential is shown.
 
 use crate::support::fake_server::{Answer, FakeServer, POLICIES, small_fleet};
-use crate::support::{Ran, Sandbox};
+use crate::support::{Dice, Ran, Sandbox};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -386,4 +386,78 @@ fn a_broken_client_certificate_is_an_error_with_its_file() {
             ran.all()
         );
     }
+}
+
+/// Kubeconfigs with each way to give a credential. Nobody listens at their server.
+const KUBECONFIGS: [&str; 3] = [
+    "apiVersion: v1\nkind: Config\ncurrent-context: a\n\
+     contexts:\n- name: a\n  context: {cluster: a, user: a, namespace: b}\n\
+     clusters:\n- name: a\n  cluster: {server: \"https://127.0.0.1:1/x\", insecure-skip-tls-verify: true, proxy-url: \"http://127.0.0.1:2\"}\n\
+     users:\n- name: a\n  user: {username: a, password: b, as: c, as-groups: [d], as-user-extra: {e: [f]}}\n",
+    "{\"apiVersion\": \"v1\", \"kind\": \"Config\", \"current-context\": \"a\", \"contexts\": [{\"name\": \"a\", \"context\": {\"cluster\": \"a\", \"user\": \"a\"}}], \
+     \"clusters\": [{\"name\": \"a\", \"cluster\": {\"server\": \"http://127.0.0.1:1\", \"certificate-authority-data\": \"YQ==\", \"tls-server-name\": \"a\"}}], \
+     \"users\": [{\"name\": \"a\", \"user\": {\"token\": \"t\", \"client-certificate-data\": \"YQ==\", \"client-key-data\": \"YQ==\"}}]}",
+    "current-context: a\ncontexts: [{name: a, context: {cluster: a, user: a}}]\n\
+     clusters: [{name: a, cluster: {server: \"http://127.0.0.1:1\", extensions: [{name: x, extension: {y: z}}]}}]\n\
+     users: [{name: a, user: {exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: \"false\", args: [a], env: [{name: A, value: b}]}}}]\n",
+];
+
+/// What takes the place of a part of a kubeconfig.
+const PIECES: [&str; 24] = [
+    "",
+    "",
+    "null",
+    "[]",
+    "{}",
+    "{",
+    "]",
+    ": ",
+    "- ",
+    "\n",
+    "\"",
+    "'",
+    "&a ",
+    "*a",
+    "!!binary ",
+    "\u{7}",
+    "\u{0}",
+    "é",
+    "99999999999999999999",
+    "-1",
+    "true",
+    "https://",
+    "[::1]:",
+    "\t",
+];
+
+#[test]
+fn a_changed_kubeconfig_is_read_or_refused() {
+    let sandbox = small_fleet("http://127.0.0.1:1", "{}");
+    let mut dice = Dice(8);
+    let mut refused = 0;
+    for _ in 0..120 {
+        let mut text = (*dice.of(&KUBECONFIGS)).to_owned();
+        for _ in 0..*dice.of(&[1, 1, 2, 4]) {
+            let places: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+            let from = *dice.of(&places);
+            let to = text.len().min(from + *dice.of(&[0, 1, 3, 12]));
+            text.replace_range(from..to, dice.of::<&str>(&PIECES));
+        }
+        sandbox.write("kubeconfig", &text);
+
+        let ran = run(
+            &sandbox,
+            &["verify", "--request-timeout", "2", "--timeout", "4"],
+        );
+        let says_why = ran.err.lines().any(|line| line.starts_with("tenantry: "));
+        assert!(
+            ran.code == 2 && says_why && !ran.err.contains("this is a bug"),
+            "{text:?}: {ran:?}"
+        );
+        refused += usize::from(ran.err.contains("cannot be read as a kubeconfig"));
+    }
+    assert!(
+        (20..180).contains(&refused),
+        "{refused} of 200 are no kubeconfig"
+    );
 }
