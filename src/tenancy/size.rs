@@ -1,6 +1,7 @@
 //! How much a tenant may render: a short document can stand for many objects.
 
 use crate::diagnostic::{Diagnostic, rule};
+use crate::document::{Entry, Node};
 use crate::spec::TenantDoc;
 use crate::spec::tenant::{Network, SubjectSpec, TenantSpec};
 
@@ -10,8 +11,9 @@ rule! {
     /// ## What it finds
     /// Each namespace of a tenant gets what the tenant declares for all of them: quota keys, labels,
     /// peers and their ports, and a RoleBinding for each subject that has its own. The lines that
-    /// they take are counted over all namespaces and clusters, before anything is rendered; a peer
-    /// that is a tenant counts as its most namespaces. At most 2,000,000 are rendered.
+    /// they take are counted over all namespaces and clusters, before anything is rendered. A peer
+    /// that is a tenant counts as its most namespaces, and 64 bytes of a long name or annotation as a
+    /// line. At most 2,000,000 are rendered.
     /// ## Why it matters
     /// A file of 20 KB can stand for millions of lines: every run would take minutes, and the
     /// cluster would hold the objects.
@@ -33,6 +35,8 @@ const PORT: usize = 3;
 const RULE_OF_TENANT: usize = 128;
 /// The lines of a subject of a binding.
 const SUBJECT: usize = 4;
+/// The bytes of a long name or value that count as one more line.
+const LINE: usize = 64;
 
 /// Reports a tenant that would render too much. `specs` are its settings on a cluster; `before` are
 /// the lines on other clusters. Returns the lines with those of this cluster.
@@ -64,15 +68,19 @@ fn lines(doc: &TenantDoc, spec: &TenantSpec) -> usize {
 
     let metadata = ["labels", "annotations"];
     let of_tenant = metadata.iter().filter_map(|field| doc.metadata.get(field));
-    let of_tenant: usize = of_tenant.map(|node| node.entries().len()).sum();
+    let of_entry = |entry: &Entry| 1 + entry.node.as_str().map_or(0, str::len) / LINE;
+    let of_tenant: usize = of_tenant.flat_map(Node::entries).map(of_entry).sum();
     let shared = OBJECT
         + of_tenant
         + length(spec.quota.as_deref())
         + spec.network.as_ref().map_or(0, of_network);
 
     let own = namespaces.iter().map(|namespace| {
+        let annotations = namespace.annotations.iter().flat_map(|all| all.values());
+        let long: usize = annotations.map(|value| value.len() / LINE).sum();
         length(namespace.labels.as_deref())
             + length(namespace.annotations.as_deref())
+            + long
             + length(namespace.quota.as_deref())
             + namespace.network.as_ref().map_or(0, of_network)
     });
@@ -107,6 +115,8 @@ fn of_network(network: &Network) -> usize {
 fn of_subject(subject: &SubjectSpec, namespaces: usize) -> usize {
     let listed = subject.namespaces.as_ref().map_or(namespaces, Vec::len);
     let has_own = subject.binding.is_some() || subject.cluster_role.is_some();
-    let each = if has_own { OBJECT } else { SUBJECT };
+    let name = subject.group.as_ref().or(subject.user.as_ref());
+    let long = name.map_or(0, |name| name.value.as_str().len() / LINE);
+    let each = if has_own { OBJECT } else { SUBJECT } + long;
     listed.min(namespaces) * each
 }

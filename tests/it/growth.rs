@@ -25,7 +25,15 @@ fn a_tenant_that_would_render_too_much_is_held() {
     let ports = list(2500, |at| format!("{{port: {}}}", at + 1));
     let network = format!("  network: {{egress: [{{cidr: 192.0.2.0/24, ports: [{ports}]}}]}}\n");
 
-    for (more, is_held) in [(&more, false), (&(more.clone() + &network), true)] {
+    let long_name = "x".repeat(16_000);
+    let long = |at| format!("{{user: {long_name}{at}, role: viewer}}");
+    let long_names = format!("  members: [{}]\n", list(40, long));
+
+    for (more, is_held) in [
+        (&more, false),
+        (&(more.clone() + &network), true),
+        (&long_names, true),
+    ] {
         let sandbox = Sandbox::with(&[
             ("tenants/fleet.yaml", FLEET),
             ("tenants/good.yaml", &tenant("good", "")),
