@@ -1,4 +1,5 @@
-//! The files whose patterns say what Flux leaves out of its source.
+//! The files that change what Flux reads of its source: patterns of what it leaves out, and attributes
+//! by which Git stores other bytes than those on disk.
 
 use super::files::{git_root, slashed};
 use super::session::Session;
@@ -9,7 +10,9 @@ use tenantry::delivery::{conventions, engine_of};
 use tenantry::diagnostic::{Diagnostic, Scope};
 use tenantry::source::{MAX_BYTES, Source, SourceMap, join, parent};
 use tenantry::spec::FleetDoc;
-use tenantry::tree::{HIDDEN_FILE, IgnoreFiles, Layout, Tree, entry_path, hidden_files};
+use tenantry::tree::{
+    FOREIGN_FILE, HIDDEN_FILE, IgnoreFiles, Layout, Tree, entry_path, hidden_files,
+};
 
 /// The files of patterns that concern a tree, as they were read.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +40,7 @@ pub fn read_all(
     let mut files = Vec::new();
     let name = conventions(engine_of(&fleet.spec)).ignore_file;
     for above in folders_above(fleet, layout, &folder) {
+        faults.extend(attributes(&root, &above, sources));
         let Some(path) = join(&above, name) else {
             continue;
         };
@@ -76,6 +80,17 @@ pub fn check(session: &mut Session, tree: &Tree) -> Vec<Diagnostic> {
         &mut session.sources,
     ));
     out
+}
+
+/// Reports attributes of Git in a folder below the root: `working-tree-encoding` and filters let Git
+/// store, and Flux apply, other bytes than those that are checked. Those of the root are the platform's.
+fn attributes(root: &Path, folder: &str, sources: &mut SourceMap) -> Option<Diagnostic> {
+    let path = join(folder, ".gitattributes").filter(|_| !folder.is_empty())?;
+    root.join(&path).symlink_metadata().ok()?;
+    let message = format!("{path} can make Git store other bytes than the files of the tree have");
+    let found = Diagnostic::new(&FOREIGN_FILE, sources.add_path(&path), message);
+    let fix = "move its lines into the .gitattributes at the root of the repository";
+    Some(found.fix(fix).scope(Scope::Fleet))
 }
 
 /// The folders above the clusters' own folders and their entry files, from the root of the source. In a

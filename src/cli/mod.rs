@@ -172,10 +172,24 @@ fn start_threads() -> Result<(), CliError> {
     })
 }
 
+/// The stack of the thread that does the work, in bytes: that of the first thread is the user's choice
+/// (`ulimit -s`), and readers of nested documents need some.
+const STACK: usize = 16 << 20;
+
 /// Runs the program.
 pub fn main() -> ExitCode {
     bug::report_panics();
-    bug::catch(run).unwrap_or(ExitCode::from(2))
+    let thread = std::thread::Builder::new().stack_size(STACK);
+    match thread.spawn(|| bug::catch(run)) {
+        Ok(work) => match work.join() {
+            Ok(Ok(code)) => code,
+            _ => ExitCode::from(2),
+        },
+        Err(fault) => {
+            output::err(&format!("tenantry: no thread can be started: {fault}\n"));
+            ExitCode::from(2)
+        }
+    }
 }
 
 fn run() -> ExitCode {

@@ -92,7 +92,7 @@ pub fn read_at(cli: &Cli, beside: &ExtraArgs, revision: &str) -> Result<ProofInp
     if matches!(store.read(&workspace.fleet), FileContent::Missing) {
         return Ok(ProofInputs::default());
     }
-    let session = Session::read(cli, workspace, &store)?;
+    let session = Session::read_at(cli, workspace, revision)?;
     read_session(cli, &beside, session, None)
 }
 

@@ -2,7 +2,11 @@
 
 use super::CliError;
 use super::args::Cli;
+#[cfg(feature = "git")]
+use super::files::git_root;
 use super::files::{DiskStore, Store};
+#[cfg(feature = "git")]
+use super::git::{Revision, past_tree};
 use super::ignored::{self, ReadIgnoreFiles};
 use super::reading::{FleetFiles, FleetReader};
 use super::workspace::Workspace;
@@ -110,6 +114,22 @@ impl Session {
         let files = FleetFiles::read(&workspace, store)?;
         let reader = FleetReader::new(cli, workspace, store).since(Some(past));
         reader.resolve(files, Some(written), context)
+    }
+
+    /// Reads and resolves everything as a revision of the fleet's repository has it: the specs, and the
+    /// lock and the records if the tree is in the same repository.
+    ///
+    /// # Errors
+    /// No repository, and no such revision.
+    #[cfg(feature = "git")]
+    pub fn read_at(cli: &Cli, workspace: Workspace, revision: &str) -> Result<Self, CliError> {
+        let store = Revision::open(&workspace.root, revision)?;
+        if git_root(&workspace.root) != git_root(&workspace.tree_base) {
+            return Self::read(cli, workspace, &store);
+        }
+        let past = past_tree(&workspace, revision)?;
+        let over = (past.written, &store as &dyn Store);
+        Self::read_over(cli, workspace, &store, Context::default(), over)
     }
 
     /// Whether a spec declares this tenant.

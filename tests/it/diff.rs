@@ -560,3 +560,19 @@ fn a_new_source_of_a_sync_is_named_beside_access() {
         says,
     );
 }
+
+/// Today's lock has a tombstone of the tenant, and the lock of the revision has none.
+#[test]
+fn a_removed_tenant_is_compared_as_the_revision_has_it() {
+    let sandbox = two_tenants();
+    sandbox.run(&["render"]).code(0);
+    commit(&sandbox);
+    std::fs::remove_file(sandbox.path().join("tenants/b.yaml")).expect("it is there");
+    sandbox.run(&["render", "--allow-removal", "b"]).code(0);
+
+    let ran = sandbox.run(&["diff", "HEAD"]).code(0);
+    let removed = ran.out.lines().filter(|line| line.starts_with("- "));
+    let of_tenant = removed.filter(|line| line.contains("/b"));
+    assert!(of_tenant.count() > 5, "{}", ran.all());
+    assert!(!ran.all().contains("not compared"), "{}", ran.all());
+}

@@ -300,6 +300,16 @@ fn a_run_with_few_files_or_threads_ends_with_a_reason() {
     assert!(codes.contains(&0) && codes.contains(&2), "{codes:?}");
     sandbox.run(&["render", "--check"]).code(0);
 
+    // A deep document needs a stack, whatever the user's limit is.
+    let sequence = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+    sandbox.write("tenants/deep.yaml", format!("a: {sequence}\n"));
+    let ran = limited(&sandbox, "ulimit -s 64");
+    assert!(
+        ran.code == 0 && ran.err.contains("document/too-deep"),
+        "{ran:?}"
+    );
+    std::fs::remove_file(sandbox.path().join("tenants/deep.yaml")).expect("it is there");
+
     for threads in ["100000", "18446744073709551615", "0", "-1", "many", ""] {
         let limit = format!("export RAYON_NUM_THREADS={threads}");
         let ran = limited(&sandbox, &limit);

@@ -298,3 +298,21 @@ fn a_fleet_does_not_write_into_the_tree_of_another() {
     fleets.write("copy/tenants/fleet.yaml", FLEET.replace("acme", "one"));
     into("one", "../copy/rendered").code(0);
 }
+
+/// With `working-tree-encoding` or a filter, Git stores other bytes than those that are checked.
+#[test]
+fn attributes_of_git_below_the_root_are_refused() {
+    let sandbox = two_tenants();
+    sandbox.write(".gitattributes", "rendered/** linguist-generated\n");
+    sandbox.run(&["render"]).code(0);
+    for path in ["rendered/.gitattributes", "clusters/.gitattributes"] {
+        sandbox.write(path, "*.yaml working-tree-encoding=UTF-16\n");
+        let ran = sandbox.run(&["render", "--check"]).code(1);
+        assert!(
+            ran.out.contains("tree/foreign-file") && ran.out.contains(path),
+            "{ran:?}"
+        );
+        fs::remove_file(sandbox.path().join(path)).expect("it is there");
+    }
+    sandbox.run(&["render", "--check"]).code(0);
+}

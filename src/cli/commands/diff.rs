@@ -440,7 +440,7 @@ fn at_revision(cli: &Cli, rev: &str, selection: Selection) -> Result<Option<OldF
     if matches!(store.read(&workspace.fleet), FileContent::Missing) {
         return Ok(None);
     }
-    let mut session = Session::read(cli, workspace, &store)?;
+    let mut session = Session::read_at(cli, workspace, rev)?;
 
     // What was removed since is no removal to refuse here: both sides are only compared.
     let removable = session
