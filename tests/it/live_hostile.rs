@@ -293,7 +293,7 @@ fn each_fault_at_each_stage_ends_in_time_with_what_could_be_seen() {
     each(&all, |(stage, (name, act, end))| {
         let server = server(*stage, *act);
         let (time, patience) = match end {
-            End::Time => (RUN, Duration::from_secs(12 + 3)),
+            End::Time => (RUN, Duration::from_secs(12 + 12)),
             End::Itself => ("60", Duration::from_secs(60)),
         };
         let Measured { ran, took, memory } = run(&server, &["verify", "--timeout", time]);
