@@ -30,11 +30,11 @@ rule! {
     /// A verbatim manifest holds an object that the API server refuses, or that Flux does not send.
     ///
     /// ## Why it matters
-    /// Flux applies a tenant's objects together: one that is refused keeps the tenant's floor from
-    /// being applied too.
+    /// Flux applies the objects of one Kustomization together. One refused object stops the others;
+    /// with `delivery.manifests: shared`, it also stops the tenant's floor.
     /// ## Example
     /// A ConfigMap with `data: {replicas: 3}`, a Service with `selectors`, the key `1:` or `yes:`, a
-    /// tab after `-`, a document that SOPS encrypted, the annotation
+    /// tab after `-`, a document that SOPS encrypted and no key of the tenant decrypts, the annotation
     /// `config.kubernetes.io/local-config`.
     /// ## Fix
     /// Mend the field; quote what is to be a string.
@@ -638,7 +638,10 @@ impl VerbatimObject<'_> {
             let finding = Diagnostic::new(&MANIFEST_REFUSED, span, message);
             return Err(Box::new(finding.fix(fix)));
         }
-        let message = format!("the pods of `{}` would not be made: {fault}", self.id);
+        let message = format!(
+            "the API server would refuse the pods of `{}`: {fault}",
+            self.id
+        );
         Ok(Some(Diagnostic::new(&PODS_REFUSED, span, message).fix(fix)))
     }
 
