@@ -23,15 +23,15 @@ MOST = 1.20
 # A stage that is less than this part of the whole is shown, and not held: it may double by a hash seed.
 LEAST = 0.02
 # A function for each stage. `document` is within `spec`, and within whatever else reads YAML; `tenancy`, each tenant by
-# itself, is within `spec` too.
+# itself, and `join` are within `spec` too.
 STAGES = {
     "read": "tenantry::cli::files::read_all",
     "records": "tenantry::cli::written::read_records",
     "document": "tenantry::document::parse::parse",
-    "spec": "tenantry::spec::load",
+    "spec": "tenantry::compile::resolve",
     "tenancy": "tenantry::tenancy::tenant::ResolveContext::resolve",
-    "join": "tenantry::tenancy::join",
-    "bundle": "tenantry::bundle::render",
+    "join": "tenantry::tenancy::link::Linker::link",
+    "bundle": "tenantry::bundle::render::render",
     "moves": "tenantry::tree::moves::check_moves",
     "tree": "tenantry::tree::build::build",
     "snapshot": "tenantry::cli::write::snapshot",
