@@ -124,7 +124,7 @@ fn report_shared(
         let mut others = places[claim.digest.as_str()]
             .iter()
             .filter(|(tenant, _)| **tenant != claim.tenant);
-        // Whoever has a key only gives way to one that has it too.
+        // A tenant that has the key gives way only to another that has it.
         let other = match has(own) {
             true => others.find(|(tenant, _)| has(name_of(**tenant))),
             false => others.next(),

@@ -197,7 +197,7 @@ fn holds_file(text: &str) -> bool {
         .any(|mark| memchr::memmem::find(&bytes, mark).is_some())
 }
 
-/// The bytes of a base64 text, up to what is none.
+/// Decodes a base64 text, up to the first character that is not base64.
 fn from_base64(text: &str) -> Vec<u8> {
     let digit = |byte: u8| match byte {
         b'A'..=b'Z' => Some(byte - b'A'),

@@ -24,9 +24,9 @@ pub(super) struct Fault {
 pub(super) enum Decryption {
     /// Flux, with a key of the tenant.
     ByTenant,
-    /// Nobody: the tenant has no key.
+    /// Flux cannot: the tenant has no key.
     WithoutKey,
-    /// Nobody: the files lie in the unit of the floor, which has no key of a tenant.
+    /// Flux cannot: the files lie in the unit of the floor, which has no key of a tenant.
     WithFloor,
 }
 

@@ -115,7 +115,7 @@ fn folders_above(fleet: &FleetDoc, layout: &Layout, folder: &str) -> BTreeSet<St
     all
 }
 
-/// The text of a plain file; `None` if there is none. `Err` says why it cannot be read.
+/// Reads a plain file; `None` if nothing is at the path. `Err` says why the file cannot be read.
 fn read(path: &Path) -> Result<Option<String>, &'static str> {
     let Ok(meta) = path.symlink_metadata() else {
         return Ok(None);

@@ -10,7 +10,7 @@ use std::io;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The plugins that run: whoever holds it starts or ends one, or writes a file.
+/// The plugins that run. A thread holds the lock while it starts or ends a plugin, or writes a file.
 static PLUGINS: Mutex<Vec<PluginId>> = Mutex::new(Vec::new());
 
 fn plugins() -> MutexGuard<'static, Vec<PluginId>> {

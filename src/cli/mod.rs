@@ -180,11 +180,8 @@ const STACK: usize = 16 << 20;
 pub fn main() -> ExitCode {
     bug::report_panics();
     let thread = std::thread::Builder::new().stack_size(STACK);
-    match thread.spawn(|| bug::catch(run)) {
-        Ok(work) => match work.join() {
-            Ok(Ok(code)) => code,
-            _ => ExitCode::from(2),
-        },
+    match thread.spawn(run) {
+        Ok(work) => work.join().unwrap_or(ExitCode::from(2)),
         Err(fault) => {
             output::err(&format!("tenantry: no thread can be started: {fault}\n"));
             ExitCode::from(2)

@@ -399,7 +399,7 @@ impl<'a> FleetReader<'a> {
     }
 }
 
-/// Takes a rendered file into the sources; `None` if there is none.
+/// Adds a rendered file to the sources; `None` if the file is missing.
 ///
 /// # Errors
 /// The finding about a file that cannot be read.
@@ -480,7 +480,7 @@ impl ManifestReading {
         if matches!(content, FileContent::Missing) {
             return Err(fault(
                 &MANIFEST,
-                format!("there is no file {path}"),
+                format!("the file {path} does not exist"),
                 "add it, or remove this; the path is relative to this file",
             ));
         }
@@ -535,7 +535,7 @@ fn read_definition(
     match store.read(&path) {
         FileContent::Missing => Err(fault(
             &DEFINITION,
-            format!("there is no file {path}"),
+            format!("the file {path} does not exist"),
             "add it, or remove this; the path is relative to this file",
         )),
         content => take(sources, &path, content, true)

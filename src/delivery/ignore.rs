@@ -11,8 +11,8 @@ use crate::source::{Source, SourceId, Span, parent};
 pub struct IgnorePattern {
     /// The place; `None` for a pattern of the engine itself.
     pub span: Option<Span>,
-    /// The folder that it is about, without a slash at its end; empty for the root.
-    folder: String,
+    /// The names on the path of the folder that it is about; none for the root.
+    folder: Vec<String>,
     parts: Vec<PatternPart>,
     /// Whether it includes what an earlier pattern leaves out.
     includes: bool,
@@ -39,28 +39,24 @@ impl IgnorePattern {
         };
         Some(Self {
             span,
-            folder: folder.to_owned(),
+            folder: names_on(folder).map(str::to_owned).collect(),
             parts: text.split('/').map(PatternPart::new).collect(),
             includes,
             folders_only,
         })
     }
 
-    /// Whether it is about a file.
-    fn matches(&self, path: &str) -> bool {
-        let below = match self.folder.as_str() {
-            "" => Some(path),
-            folder => path
-                .strip_prefix(folder)
-                .and_then(|rest| rest.strip_prefix('/')),
-        };
-        let Some(below) = below.filter(|below| !below.is_empty()) else {
+    /// Whether it is about a file, by the names on its path.
+    fn matches(&self, path: &[&str]) -> bool {
+        let Some((folder, names)) = path.split_at_checked(self.folder.len()) else {
             return false;
         };
-        let names: Vec<&str> = below.split('/').collect();
+        if names.is_empty() || folder != self.folder {
+            return false;
+        }
         match self.parts.as_slice() {
-            [name] => self.matches_a_name(name, &names),
-            _ => self.matches_from_the_start(&names),
+            [name] => self.matches_a_name(name, names),
+            _ => self.matches_from_the_start(names),
         }
     }
 
@@ -148,10 +144,16 @@ impl IgnorePatterns {
     /// The pattern that leaves a file out; `None` if the engine reads it. The path is from the root of
     /// the source.
     pub fn hides(&self, path: &str) -> Option<&IgnorePattern> {
+        let names: Vec<&str> = names_on(path).collect();
         let mut last_first = self.patterns.iter().rev();
-        let decisive = last_first.find(|pattern| pattern.matches(path))?;
+        let decisive = last_first.find(|pattern| pattern.matches(&names))?;
         (!decisive.includes).then_some(decisive)
     }
+}
+
+/// The names on a path; none on the empty path, which is the root.
+fn names_on(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|_| !path.is_empty())
 }
 
 /// A part of a pattern between slashes: a text of `*`, `?`, `[a-z]`, `[^a-z]` and `\` before a

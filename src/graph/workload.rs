@@ -6,6 +6,7 @@ use super::storage::InlineVolume;
 use crate::document::{TreeValue, View};
 use crate::kube::ObjectId;
 use crate::kube::labels::{Labels, Selector, is_true, items, texts};
+use crate::kube::validation::BASELINE_CAPABILITIES;
 use crate::netpol::{Ports, Protocol};
 use crate::source::Span;
 use crate::value::Text;
@@ -198,23 +199,6 @@ fn addresses<T: TreeValue>(status: Option<&T>) -> Vec<IpAddr> {
     let only = status.and_then(|status| status.member("podIP")?.text()?.parse().ok());
     only.into_iter().collect()
 }
-
-/// Capabilities that `baseline` lets a container add.
-pub static BASELINE_CAPABILITIES: [&str; 13] = [
-    "AUDIT_WRITE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "MKNOD",
-    "NET_BIND_SERVICE",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_CHROOT",
-];
 
 /// Source: kubernetes.io/docs/concepts/security/pod-security-standards, `baseline`, and
 /// kubernetes.io/docs/concepts/workloads/pods/user-namespaces.

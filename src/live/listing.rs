@@ -209,9 +209,9 @@ pub fn all_read() -> impl Iterator<Item = (&'static str, &'static str)> {
     whole.chain(single)
 }
 
-/// What is listed on a server, each kind once: what decides, and what is rendered. Secrets never
-/// are, since whoever may list them may read them. `wanted` has the rendered kinds; `engine` is the namespace of the engine, whose controllers are looked at. The
-/// longest lists come first.
+/// What is listed on a server, each kind once: what decides, and what is rendered. Secrets are
+/// never listed, since the right to list them is the right to read them. `wanted` has the rendered
+/// kinds; `engine` is the namespace of the engine's controllers. The longest lists come first.
 pub fn listings(
     served: &ServedKinds,
     wanted: &BTreeMap<(Text, Text), RenderedKind>,

@@ -148,7 +148,7 @@ enum ReadDocument<T> {
     Profile(Box<ProfileDoc>),
     Waiver(Box<WaiverDoc>),
     Tenant(Box<(TenantDoc, T)>),
-    /// The sound part of a tenant's document that has a fault.
+    /// The fields without a fault of a tenant's faulty document.
     FaultyTenant(Box<(TenantDoc, T)>),
     Skipped(Skipped),
 }
@@ -273,7 +273,8 @@ impl<T> FileReader<'_, T> {
             .ok()
     }
 
-    /// Reads the sound part of a tenant's document that has a fault; `None` if there is none.
+    /// Reads the fields without a fault of a tenant's faulty document; `None` if too few are left to make
+    /// a tenant.
     fn faulty(
         &self,
         name: Spanned<String>,

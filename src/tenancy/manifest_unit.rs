@@ -43,7 +43,7 @@ pub(super) struct ManifestsApart {
 
 impl TenantDraft<'_, '_> {
     /// The account that applies a tenant's verbatim files, which it binds to its role, and their unit.
-    /// There is none if the tenant has no such files, or if they are applied with the floor.
+    /// Both are `None` if the tenant has no such files, or if Flux applies them with the floor.
     pub(super) fn manifests_apart(
         &self,
         spec: &TenantSpec,

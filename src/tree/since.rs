@@ -61,7 +61,7 @@ rule! {
     pub static FIRST_RENDER = "tree/first-render", Note;
 }
 
-/// What whoever runs the check allows a change to do.
+/// What the flags of the check allow a change to do.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Allowed<'a> {
     /// Tenants that may go, with their namespaces and their tombstones.

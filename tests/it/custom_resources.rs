@@ -604,7 +604,7 @@ fn a_template_cannot_render_an_object_that_its_definition_refuses() {
 #[test]
 fn a_file_without_a_definition_is_an_error_of_the_fleet() {
     let files = [
-        ("missing.yaml", None, "there is no file missing.yaml"),
+        ("missing.yaml", None, "the file missing.yaml does not exist"),
         ("../../x.yaml", None, "leads out of the repository"),
         (
             "a.yaml",

@@ -342,19 +342,6 @@ fn flux_decrypts_with_the_key_of_the_tenant() {
         ];
         flux.plane.kubectl(&args).out
     };
-    let status = |name: &str, path: &str| {
-        let path = format!("jsonpath={{.status.{path}}}");
-        let args = [
-            "get",
-            "kustomization",
-            name,
-            "-n",
-            "flux-system",
-            "-o",
-            &path,
-        ];
-        flux.plane.kubectl(&args).out
-    };
     for (name, value) in [("iris", "b2YtaXJpcw=="), ("jade", "b2YtamFkZQ==")] {
         flux.until(name, || password(name) == value);
     }
@@ -368,12 +355,16 @@ fn flux_decrypts_with_the_key_of_the_tenant() {
     let next = commit(&repo);
     flux.push(&repo);
     flux.until("the copy", || {
-        status("manifests-jade", "lastAttemptedRevision").contains(&next)
-            && status("manifests-jade", "conditions[?(@.type=='Ready')].status") == "False"
+        flux.status("manifests-jade", "lastAttemptedRevision")
+            .contains(&next)
+            && flux.status("manifests-jade", "conditions[?(@.type=='Ready')].status") == "False"
     });
     flux.until("the neighbour", || {
-        status("manifests-iris", "lastAppliedRevision").contains(&next)
-            && status("tenants-shard-00", "lastAppliedRevision").contains(&next)
+        flux.status("manifests-iris", "lastAppliedRevision")
+            .contains(&next)
+            && flux
+                .status("tenants-shard-00", "lastAppliedRevision")
+                .contains(&next)
     });
     assert!(!head.is_empty() && password("jade") == "b2YtamFkZQ==");
 }

@@ -77,7 +77,7 @@ fn tree_files(sandbox: &Sandbox) -> Vec<String> {
     files.filter(of_tree).collect()
 }
 
-/// An object that nobody may have.
+/// An object that a tenant may not have.
 const EVIL: &str = "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\n\
                     metadata: {name: evil}\n";
 

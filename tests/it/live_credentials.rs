@@ -299,7 +299,7 @@ fn a_control_character_in_a_credential_is_an_error_with_its_file() {
         assert!(ran.code == 2 && ran.err.contains(what), "{context}");
     }
 
-    // White space around a token is none of it.
+    // The program removes white space around a token.
     for user in ["{tokenFile: my.token}", "{token: \" a-token\\n\"}"] {
         let sandbox = small_fleet(&server.url, user);
         sandbox.write("my.token", "\r\n a-token \t\r\n");

@@ -300,7 +300,7 @@ fn a_run_with_few_files_or_threads_ends_with_a_reason() {
     assert!(codes.contains(&0) && codes.contains(&2), "{codes:?}");
     sandbox.run(&["render", "--check"]).code(0);
 
-    // A deep document needs a stack, whatever the user's limit is.
+    // The program parses a deep document also where the user limits the stack to 64 KiB.
     let sequence = format!("{}1{}", "[".repeat(100), "]".repeat(100));
     sandbox.write("tenants/deep.yaml", format!("a: {sequence}\n"));
     let ran = limited(&sandbox, "ulimit -s 64");

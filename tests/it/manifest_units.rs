@@ -290,25 +290,10 @@ fn commit_as_is(repo: &Sandbox) -> String {
     repo.git(&["rev-parse", "HEAD"]).out.trim().to_owned()
 }
 
-/// What a Kustomization's status says at a path.
-fn status(flux: &FluxLoop, name: &str, path: &str) -> String {
-    let path = format!("jsonpath={{.status.{path}}}");
-    let args = [
-        "get",
-        "kustomization",
-        name,
-        "-n",
-        "flux-system",
-        "-o",
-        &path,
-    ];
-    flux.plane.kubectl(&args).out
-}
-
 fn wait_for(flux: &FluxLoop, names: &[&str], head: &str) {
     for name in names {
         flux.until(name, || {
-            status(flux, name, "lastAppliedRevision").contains(head)
+            flux.status(name, "lastAppliedRevision").contains(head)
         });
     }
 }
@@ -336,10 +321,11 @@ fn a_poisonous_object_stops_its_own_unit_alone() {
             wait_for(&flux, &neighbours, &head);
             let ready = "conditions[?(@.type=='Ready')].status";
             flux.until(what, || {
-                status(&flux, "manifests-iris", "lastAttemptedRevision").contains(&head)
-                    && status(&flux, "manifests-iris", ready) == "False"
+                flux.status("manifests-iris", "lastAttemptedRevision")
+                    .contains(&head)
+                    && flux.status("manifests-iris", ready) == "False"
             });
-            let applied = status(&flux, "manifests-iris", "lastAppliedRevision");
+            let applied = flux.status("manifests-iris", "lastAppliedRevision");
             assert!(!applied.contains(&head), "{what}: {applied}");
             assert_named(&flux, &repo, what, object);
             for object in ["networkpolicy/default-deny", "configmap/x"] {

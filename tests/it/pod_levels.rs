@@ -2,7 +2,7 @@
 //! round: every field of a pod is changed in many ways.
 
 use crate::support::control_plane::ControlPlane;
-use crate::support::{FLEET, Sandbox, documents, say, tenant};
+use crate::support::{FLEET, Sandbox, documents, pointers, say, tenant};
 use serde_json::{Value, json};
 use tenantry::kube::ObjectId;
 use tenantry::kube::validation::{PodLevel, check_pod};
@@ -42,26 +42,6 @@ fn others() -> Vec<Value> {
     all
 }
 
-/// The JSON Pointers of every value below one.
-fn pointers(value: &Value, at: &str, out: &mut Vec<String>) {
-    let below: Vec<(String, &Value)> = match value {
-        Value::Object(entries) => entries
-            .iter()
-            .map(|(key, value)| (key.replace('/', "~1"), value))
-            .collect(),
-        Value::Array(items) => (0..)
-            .zip(items)
-            .map(|(at, value): (usize, _)| (at.to_string(), value))
-            .collect(),
-        _ => Vec::new(),
-    };
-    for (key, value) in below {
-        let pointer = format!("{at}/{key}");
-        out.push(pointer.clone());
-        pointers(value, &pointer, out);
-    }
-}
-
 #[test]
 fn the_server_refuses_the_pods_that_we_refuse_and_no_others() {
     let Some(plane) = ControlPlane::get() else {
@@ -81,8 +61,7 @@ fn the_server_refuses_the_pods_that_we_refuse_and_no_others() {
 
     let (mut wrong, mut refused, mut asked) = (Vec::new(), 0, 0);
     for pod in documents("fixtures/server/pods.yaml") {
-        let mut fields = Vec::new();
-        pointers(&pod["spec"], "/spec", &mut fields);
+        let fields = pointers(&pod["spec"], "/spec");
         let mut changed = vec![("nothing".to_owned(), pod.clone())];
         for field in &fields {
             for other in others() {

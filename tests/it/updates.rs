@@ -2,7 +2,7 @@
 //! other way round; and a verbatim file that changes one is refused at its line.
 
 use crate::support::control_plane::ControlPlane;
-use crate::support::{Sandbox, documents, say, tenant};
+use crate::support::{Sandbox, documents, pointers, say, tenant};
 use serde_json::{Value, json};
 use tenantry::kube::validation::check_update;
 use tenantry::kube::{ObjectId, kinds};
@@ -61,28 +61,6 @@ fn others(value: &Value) -> Vec<Value> {
     }
 }
 
-/// The JSON Pointers of every value, but of those that say what the object is.
-fn pointers(value: &Value, at: &str, out: &mut Vec<String>) {
-    let below: Vec<(String, &Value)> = match value {
-        Value::Object(entries) => entries
-            .iter()
-            .map(|(key, value)| (key.replace('/', "~1"), value))
-            .collect(),
-        Value::Array(items) => (0..)
-            .zip(items)
-            .map(|(at, value): (usize, _)| (at.to_string(), value))
-            .collect(),
-        _ => Vec::new(),
-    };
-    for (key, value) in below {
-        let pointer = format!("{at}/{key}");
-        if !["/apiVersion", "/kind", "/metadata"].contains(&pointer.as_str()) {
-            out.push(pointer.clone());
-            pointers(value, &pointer, out);
-        }
-    }
-}
-
 /// Replaces a text wherever it is the value of a field, and adds a key to every mapping of labels.
 fn everywhere(value: &mut Value, change: &dyn Fn(&mut Value)) {
     change(value);
@@ -98,8 +76,13 @@ fn everywhere(value: &mut Value, change: &dyn Fn(&mut Value)) {
 /// The objects that differ from one, each with what was changed.
 fn mutations(object: &Value) -> Vec<(String, Value)> {
     let mut all = vec![("nothing".to_owned(), object.clone())];
-    let mut fields = Vec::new();
-    pointers(object, "", &mut fields);
+    // What the object is stays.
+    let names = ["/apiVersion", "/kind", "/metadata"];
+    let is_kept = |field: &String| {
+        let of = |name: &&str| field == name || field.starts_with(&format!("{name}/"));
+        !names.iter().any(of)
+    };
+    let fields: Vec<String> = pointers(object, "").into_iter().filter(is_kept).collect();
     for field in &fields {
         let value = object.pointer(field).expect("a value").clone();
         for other in others(&value) {

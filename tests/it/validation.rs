@@ -2,7 +2,7 @@
 //! of an object of each kind is changed in many ways.
 
 use crate::support::control_plane::ControlPlane;
-use crate::support::{documents, say};
+use crate::support::{documents, pointers, say};
 use serde_json::{Value, json};
 use tenantry::kube::validation::{self, Refusal};
 use tenantry::kube::{ObjectId, kinds};
@@ -102,31 +102,13 @@ fn values() -> Vec<Value> {
     all
 }
 
-/// The JSON Pointers of every value below one, but of those that say what the object is.
-fn pointers(value: &Value, at: &str, out: &mut Vec<String>) {
-    let mut below = |key: &str, value: &Value| {
-        let key = key.replace('~', "~0").replace('/', "~1");
-        let pointer = format!("{at}/{key}");
-        if !["/apiVersion", "/kind", "/metadata", "/metadata/namespace"].contains(&pointer.as_str())
-        {
-            out.push(pointer.clone());
-        }
-        pointers(value, &pointer, out);
-    };
-    match value {
-        Value::Object(entries) => entries.iter().for_each(|(key, value)| below(key, value)),
-        Value::Array(items) => (0..)
-            .zip(items)
-            .for_each(|(at, value): (usize, _)| below(&at.to_string(), value)),
-        _ => {}
-    }
-}
-
 /// The objects that differ from one in one field, each with what was changed.
 fn mutations(object: &Value) -> Vec<(String, Value)> {
     let mut all = vec![("nothing".to_owned(), object.clone())];
-    let mut fields = Vec::new();
-    pointers(object, "", &mut fields);
+    // What the object is stays.
+    let names = ["/apiVersion", "/kind", "/metadata", "/metadata/namespace"];
+    let is_kept = |field: &String| !names.contains(&field.as_str());
+    let fields = pointers(object, "").into_iter().filter(is_kept);
 
     for field in fields {
         for value in values() {

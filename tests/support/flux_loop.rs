@@ -194,6 +194,21 @@ impl FluxLoop {
         }
     }
 
+    /// What a Kustomization's status says at a path.
+    pub fn status(&self, name: &str, path: &str) -> String {
+        let path = format!("jsonpath={{.status.{path}}}");
+        let args = [
+            "get",
+            "kustomization",
+            name,
+            "-n",
+            "flux-system",
+            "-o",
+            &path,
+        ];
+        self.plane.kubectl(&args).out
+    }
+
     /// Waits until something holds.
     pub fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
         let started = Instant::now();

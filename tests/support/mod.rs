@@ -351,6 +351,31 @@ impl Dice {
     }
 }
 
+/// The JSON Pointers of every value below one, which is itself at a pointer.
+pub fn pointers(value: &serde_json::Value, at: &str) -> Vec<String> {
+    use serde_json::Value;
+    let below: Vec<(String, &Value)> = match value {
+        Value::Object(entries) => entries
+            .iter()
+            .map(|(key, value)| (key.replace('~', "~0").replace('/', "~1"), value))
+            .collect(),
+        Value::Array(items) => (0..)
+            .zip(items)
+            .map(|(at, value): (usize, _)| (at.to_string(), value))
+            .collect(),
+        _ => Vec::new(),
+    };
+
+    let mut all = Vec::new();
+    for (key, value) in below {
+        let pointer = format!("{at}/{key}");
+        let deeper = pointers(value, &pointer);
+        all.push(pointer);
+        all.extend(deeper);
+    }
+    all
+}
+
 fn install(name: &str) -> Result<PathBuf, String> {
     let output = Command::new("bash")
         .arg(root().join("tests/tools.sh"))

@@ -135,14 +135,14 @@ fn store(args: &CheckArgs, workspace: &Workspace) -> Result<Box<dyn Store>, CliE
     Ok(Box::new(DiskStore::new(&workspace.root)?))
 }
 
-/// The tree that is applied now: that of the revision of `--since`, or, of what is staged, that of the
-/// last commit.
+/// Opens the revision whose rendered files Flux applies now: that of `--since`; with `--staged`, the last
+/// commit. `None` without either flag, and before the first commit.
 #[cfg(feature = "git")]
 fn applied(args: &CheckArgs, workspace: &Workspace) -> Result<Option<Box<dyn Store>>, CliError> {
     use crate::cli::git::Revision;
     Ok(match (&args.since, args.staged) {
         (Some(revision), _) => Some(Box::new(Revision::of_tree(workspace, revision)?)),
-        // A first commit has none.
+        // Before the first commit, there is no HEAD.
         (None, true) => match Revision::of_tree(workspace, "HEAD") {
             Ok(revision) => Some(Box::new(revision)),
             Err(_) => None,

@@ -4,8 +4,8 @@ use super::attacks::{Attack, AttackReview, Attacker, Attempt, PolicyVerdict, as_
 use super::tamper::Example;
 use crate::graph::rbac::{PolicyRule, Subject};
 use crate::graph::request::{AdmissionRequest, RequestObject, SymbolicValue, WrittenObject};
-use crate::graph::workload::BASELINE_CAPABILITIES;
 use crate::isolation::capability::{APPLY_BY_FLUX, Capability, Effect, Permission};
+use crate::kube::validation::BASELINE_CAPABILITIES;
 use serde_json::{Value as Json, json};
 use std::iter;
 use std::sync::LazyLock;

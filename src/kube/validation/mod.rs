@@ -26,7 +26,7 @@ use crate::document::{TreeValue, quoting};
 use crate::source::Span;
 use field::Field;
 pub use immutable::check_update;
-pub use pod_security::{PodLevel, check_pod};
+pub use pod_security::{BASELINE_CAPABILITIES, PodLevel, check_pod};
 pub use served::is_unserved;
 use std::fmt;
 

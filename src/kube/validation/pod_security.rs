@@ -19,7 +19,7 @@ pub enum PodLevel {
 }
 
 impl PodLevel {
-    /// The level of a label's value; `None` for `privileged`, and for one that is none.
+    /// Returns the level that a label's value names; `None` for `privileged` and for an unknown value.
     pub fn of(label: &str) -> Option<Self> {
         match label {
             "baseline" => Some(Self::Baseline),
@@ -30,7 +30,7 @@ impl PodLevel {
 }
 
 /// Capabilities that a container of the level `baseline` may add.
-const CAPABILITIES: [&str; 13] = [
+pub static BASELINE_CAPABILITIES: [&str; 13] = [
     "AUDIT_WRITE",
     "CHOWN",
     "DAC_OVERRIDE",
@@ -216,7 +216,7 @@ fn container_baseline<T: TreeValue>(container: &Field<'_, T>, has_own_users: boo
     let capabilities = context.child("capabilities");
     let added = capabilities.child("add");
     for one in added.items() {
-        one.require(CAPABILITIES.contains(&one.text()), NOT_ALLOWED)?;
+        one.require(BASELINE_CAPABILITIES.contains(&one.text()), NOT_ALLOWED)?;
     }
     for port in container.child("ports").items() {
         let host = port.child("hostPort");
