@@ -1,6 +1,7 @@
 //! The resources of Kubernetes' own API groups, with their names, scopes and subresources.
 //!
-//! Source: the discovery of kube-apiserver v1.36.3 with every API enabled; for other minor versions,
+//! Source: the discovery of each minor's release with every API enabled, which
+//! `tests/it/kubernetes_minors.rs` compares; for older minors,
 //! kubernetes.io/docs/reference/using-api/deprecation-guide. `tests/it/authorizer.rs` asks an API
 //! server for its resources. A few rows are served by nobody and only authorized: users and groups
 //! that are impersonated, signers, and the kubelet's subresources of a node.
@@ -131,7 +132,7 @@ pub fn find_named(name: &str, group: Option<&str>) -> Option<(&'static str, &'st
         })
 }
 
-static GROUPS: [ApiGroup; 24] = [
+static GROUPS: [ApiGroup; 25] = [
     group(
         "",
         &[
@@ -264,7 +265,7 @@ static GROUPS: [ApiGroup; 24] = [
         "storage.k8s.io",
         &[
             resource(Cluster, "csidrivers", &["csidriver"]),
-            resource(Cluster, "csinodes", &["csinode"]),
+            resource(Cluster, "csinodes", &["csinode"]).with(&["status"]),
             resource(Namespaced, "csistoragecapacities", &["csistoragecapacity"]).since(19),
             resource(Cluster, "storageclasses", &["storageclass", "sc"]),
             resource(Cluster, "volumeattachments", &["volumeattachment"]).with(&["status"]),
@@ -403,6 +404,9 @@ static GROUPS: [ApiGroup; 24] = [
     group(
         "scheduling.k8s.io",
         &[
+            resource(Namespaced, "compositepodgroups", &["compositepodgroup"])
+                .with(&["status"])
+                .since(37),
             resource(Namespaced, "podgroups", &["podgroup"])
                 .with(&["status"])
                 .since(36),
@@ -480,6 +484,17 @@ static GROUPS: [ApiGroup; 24] = [
     group(
         "internal.apiserver.k8s.io",
         &[resource(Cluster, "storageversions", &["storageversion"]).with(&["status"])],
+    ),
+    group(
+        "lifecycle.k8s.io",
+        &[
+            resource(Namespaced, "evictionrequests", &["evictionrequest"])
+                .with(&["status"])
+                .since(37),
+            resource(Namespaced, "evictions", &["eviction"])
+                .with(&["status"])
+                .since(37),
+        ],
     ),
     group(
         "storagemigration.k8s.io",
