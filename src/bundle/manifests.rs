@@ -63,6 +63,10 @@ rule! {
 /// Faults of one file that are reported; the first ones say enough.
 const MAX_FAULTS: usize = 20;
 
+/// The second half of a fix, for what another minor of Kubernetes has.
+const OR_STATE_MINOR: &str =
+    "; or, if the cluster runs another version, write it into `kubernetes` of the cluster";
+
 /// The verbatim files of a run, by path.
 #[derive(Debug, Default)]
 pub struct TenantManifests {
@@ -366,8 +370,9 @@ impl TenantManifests {
         object.check_floor(self.permits.as_deref())?;
         object.check_role(self.permits.as_deref())?;
         object.check_applicability(document)?;
-        object.check_version(document, self.minors.get(on.cluster).copied().flatten())?;
-        object.check_validity(document)?;
+        let minor = self.minors.get(on.cluster).copied().flatten();
+        object.check_version(document, minor)?;
+        object.check_validity(document, minor)?;
         let made = Made::from(&object.value);
         object.check_definition(document, &made, &self.definitions)?;
         object.check_quota(&self.last)?;
@@ -519,19 +524,22 @@ impl VerbatimObject<'_> {
         ))
     }
 
-    /// Refuses an object of Kubernetes' own kinds that no API server takes.
-    fn check_validity(&self, document: &Document) -> Checked {
+    /// Refuses an object of Kubernetes' own kinds that no API server of the cluster's minor takes.
+    fn check_validity(&self, document: &Document, minor: Option<u32>) -> Checked {
         let version = document.root.get("apiVersion").and_then(Node::as_str);
         let version = version.unwrap_or_default();
         let refusal = match sops::is_encrypted(&document.root) {
-            true => validation::check(&self.id, version, &sops::decrypted(&document.root)),
-            false => validation::check(&self.id, version, &document.root),
+            true => validation::check(&self.id, version, &sops::decrypted(&document.root), minor),
+            false => validation::check(&self.id, version, &document.root, minor),
         };
         let Some(refusal) = refusal else {
             return Ok(());
         };
         let message = format!("`{}` would not be applied: {refusal}", self.id);
-        let fix = format!("mend {}", refusal.field);
+        let fix = match refusal.minors {
+            Some(_) => format!("remove {}{OR_STATE_MINOR}", refusal.field),
+            None => format!("mend {}", refusal.field),
+        };
         let span = refusal.span.unwrap_or(self.span);
         Err(Box::new(
             Diagnostic::new(&MANIFEST_REFUSED, span, message).fix(fix),
@@ -567,16 +575,16 @@ impl VerbatimObject<'_> {
             return Ok(());
         };
         let version = entry.node.as_str().unwrap_or_default();
-        if !validation::is_unserved(&self.id, version, minor) {
+        let Some(unserved) = validation::find_unserved(&self.id, version, minor) else {
             return Ok(());
+        };
+        let message = format!("`{}` would not be applied: {unserved}", self.id);
+        let mut fix = "write the version that the cluster serves: kubectl api-resources".to_owned();
+        if unserved.minors.is_some() {
+            fix.push_str(OR_STATE_MINOR);
         }
-        let message = format!(
-            "`{}` would not be applied: Kubernetes does not serve {} in {version}",
-            self.id, self.id.kind
-        );
         Err(Box::new(
-            Diagnostic::new(&MANIFEST_REFUSED, entry.node.span, message)
-                .fix("write the version that the cluster serves: kubectl api-resources"),
+            Diagnostic::new(&MANIFEST_REFUSED, entry.node.span, message).fix(fix),
         ))
     }
 

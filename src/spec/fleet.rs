@@ -275,11 +275,12 @@ pub struct ClusterSpec {
     /// Default: none.
     /// Renders: nothing by itself.
     pub ring: Option<Spanned<Name>>,
-    /// The Kubernetes minor version, in quotes: `"1.34"`. Templates read it as
-    /// `cluster.kubernetes`.
+    /// The Kubernetes minor version, in quotes: `"1.34"`. Verbatim objects are held against the kinds
+    /// and fields of this version, and templates read it as `cluster.kubernetes`.
     ///
-    /// Default: none.
+    /// Default: verbatim objects may have the kinds and fields of any version.
     /// Renders: nothing by itself.
+    /// Rules: `bundle/manifest-refused`.
     pub kubernetes: Option<Spanned<Minor>>,
     /// The network plugin.
     ///

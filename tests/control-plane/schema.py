@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Writes the fields of Kubernetes' kinds as src/kube/validation/schema.txt has them.
+"""Writes the fields of Kubernetes' kinds in each minor as src/kube/validation/schema.txt has them.
 
-    schema.py < swagger.json
+    schema.py "$(tests/tools.sh kubernetes-apis)" > src/kube/validation/schema.txt
 
-The input is what a kube-apiserver answers at /openapi/v2. It must be of the version that the head names.
+The input is a folder for each release, such as v1.36.3, with the release's swagger.json: the OpenAPI document of an API
+server that serves every version, those that are off by default too. One release stands for its minor.
 """
 import json, sys
+from pathlib import Path
 
 SPECIAL = {
     "resource.Quantity": "quantity", "util.intstr.IntOrString": "intOrString", "meta.v1.Time": "time",
@@ -44,16 +46,16 @@ def type_of(schema, definitions):
     return {"boolean": "bool", "number": "number"}.get(kind, "any")
 
 
-def main():
-    document = json.load(sys.stdin)
+def read(document):
+    """The type's name by version and kind, and the fields by type's name, of one release."""
     definitions = document["definitions"]
-    types, kinds, waiting = {}, [], []
+    types, kinds, waiting = {}, {}, []
     for full, schema in sorted(definitions.items()):
         for gvk in schema.get("x-kubernetes-group-version-kind", []):
             named = "metadata" in schema.get("properties", {}) and "ListMeta" not in json.dumps(schema["properties"]["metadata"])
             if named and len(schema["x-kubernetes-group-version-kind"]) == 1:
                 version = "/".join(part for part in (gvk["group"], gvk["version"]) if part)
-                kinds.append((version, gvk["kind"], short(full)))
+                kinds[version, gvk["kind"]] = short(full)
                 waiting.append(full)
     by_short = {short(full): full for full in definitions}
     while waiting:
@@ -63,12 +65,48 @@ def main():
         fields = {key: type_of(field, definitions) for key, field in definitions[full]["properties"].items()}
         types[short(full)] = fields
         waiting += [by_short[name] for name in (text.lstrip("[{") for text in fields.values()) if name in by_short]
-    print(f"# The fields of Kubernetes' kinds, {document['info']['version']}, written by tests/control-plane/schema.py.")
-    print("# kind VERSION KIND TYPE, then TYPE FIELD:TYPE …; `[` is a list of, `{` a mapping to.")
-    for version, kind, name in sorted(kinds):
-        print("kind", version, kind, name)
-    for name, fields in sorted(types.items()):
-        print(name, *(f"{key}:{text}" for key, text in sorted(fields.items())))
+    return kinds, types
+
+
+def join(parts):
+    """For each key of any minor, its value, and the minors that have it."""
+    values, minors = {}, {}
+    for minor, part in sorted(parts.items()):
+        for key, value in part.items():
+            if values.setdefault(key, value) != value:
+                sys.exit(f"{key} is {values[key]} and, in 1.{minor}, {value}: the table has one type for all minors")
+            minors.setdefault(key, []).append(minor)
+    return values, minors
+
+
+def mark(minors, among):
+    """Those of some minors that have it: nothing if all do, else `@FIRST-LAST`, each left out at its end of the range."""
+    if minors == among:
+        return ""
+    first, last = minors[0], minors[-1]
+    if minors != [minor for minor in among if first <= minor <= last]:
+        sys.exit(f"it is in {minors} of {among}: the table has one range of minors")
+    return f"@{first if first != among[0] else ''}-{last if last != among[-1] else ''}"
+
+
+def main():
+    releases = {}
+    for path in Path(sys.argv[1]).glob("v1.*/swagger.json"):
+        version = path.parent.name
+        releases[int(version.split(".")[1])] = (version, *read(json.loads(path.read_text())))
+    minors = sorted(releases)
+    assert minors == list(range(minors[0], minors[-1] + 1)), f"a minor is missing: {minors}"
+    versions = " ".join(releases[minor][0] for minor in minors)
+    print(f"# The fields of Kubernetes' kinds in {versions}, written by tests/control-plane/schema.py.")
+    print("# kind VERSION KIND TYPE, then TYPE FIELD:TYPE …; `[` is a list of, `{` a mapping to. `@36-` is since 1.36, `@-35` until")
+    print("# 1.35; without it, a kind is in every minor, and a field in every minor that has its type.")
+    kinds, within = join({minor: kinds for minor, (_, kinds, _) in releases.items()})
+    for (version, kind), name in sorted(kinds.items()):
+        print(f"kind {version} {kind} {name}{mark(within[version, kind], minors)}")
+    names = join({minor: dict.fromkeys(types) for minor, (_, _, types) in releases.items()})[1]
+    for name, among in sorted(names.items()):
+        fields, within = join({minor: releases[minor][2][name] for minor in among})
+        print(name, *(f"{key}:{text}{mark(within[key], among)}" for key, text in sorted(fields.items())))
 
 
 main()

@@ -315,7 +315,7 @@ fn ours(loaded: &CustomDefinitions, object: &Value) -> Option<String> {
     let made = tenantry::value::Value::from(object);
     let id = ObjectId::of(&made).expect("an object");
     let version = object["apiVersion"].as_str().expect("a version");
-    let refusal = validation::check(&id, version, &made).map(|refusal| refusal.to_string());
+    let refusal = validation::check(&id, version, &made, None).map(|refusal| refusal.to_string());
     refusal.or_else(|| loaded.check(&id, &made).map(|fault| fault.reason))
 }
 

@@ -38,6 +38,7 @@ mod init;
 mod isolation;
 mod isolation_suite;
 mod kstatus;
+mod kubernetes_minors;
 mod layers;
 mod leaves;
 mod live;

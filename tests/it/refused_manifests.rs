@@ -190,7 +190,7 @@ fn an_ingress_may_state_an_address_for_tls_alone() {
         });
         let object = tenantry::value::Value::from(&object);
         let id = ObjectId::of(&object).expect("an object");
-        validation::check(&id, "networking.k8s.io/v1", &object).map(|refusal| refusal.field)
+        validation::check(&id, "networking.k8s.io/v1", &object, None).map(|refusal| refusal.field)
     };
     assert_eq!(ingress("a.example", "192.0.2.1"), None);
     assert_eq!(

@@ -147,6 +147,7 @@ fn ours(object: &Value) -> Option<Box<Refusal>> {
         &id,
         object["apiVersion"].as_str().expect("a version"),
         &value,
+        Some(36),
     )
 }
 

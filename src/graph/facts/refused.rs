@@ -16,7 +16,7 @@ pub fn refused<T: TreeValue>(object: &ObjectRef, node: &T) -> Option<Unevaluated
 
     let version = node.member("apiVersion").and_then(TreeValue::text);
     let group_version = version.unwrap_or_default();
-    let refusal = validation::check(&object.id, group_version, node)?;
+    let refusal = validation::check(&object.id, group_version, node, None)?;
     if placeholder::is_version(node, &refusal.field) {
         return None;
     }

@@ -182,6 +182,7 @@ impl<'p, T: TreeValue> Field<'p, T> {
             field: self.path(),
             span: self.span(),
             reason: reason.into(),
+            minors: None,
         })
     }
 

@@ -2,7 +2,8 @@
 //!
 //! An object that the API server refuses is never made, so that it closes nothing and grants nothing.
 //! Only what is sure is refused here: a fault that hangs on other objects, on a plugin or on a
-//! feature gate is not looked for. One file an API group; [`schema`] holds the types of every kind.
+//! feature gate is not looked for. One file an API group; [`schema`] holds the types of every kind in
+//! each minor.
 //!
 //! Source: `pkg/apis/*/validation` and the defaults of Kubernetes 1.36. A test sends generated objects
 //! to a real API server and compares.
@@ -13,6 +14,7 @@ mod data;
 mod field;
 mod immutable;
 mod meta;
+mod minors;
 pub mod names;
 mod networking;
 mod pod_security;
@@ -26,8 +28,9 @@ use crate::document::{TreeValue, quoting};
 use crate::source::Span;
 use field::Field;
 pub use immutable::check_update;
+pub use minors::{MinorRange, NEWEST_MINOR, OLDEST_MINOR};
 pub use pod_security::{BASELINE_CAPABILITIES, PodLevel, check_pod};
-pub use served::is_unserved;
+pub use served::{Unserved, find_unserved};
 use std::fmt;
 
 /// Who refuses an object.
@@ -52,6 +55,8 @@ pub struct Refusal {
     pub span: Option<Span>,
     /// What is wrong with it.
     pub reason: String,
+    /// The minors that have the field, if the cluster's minor does not.
+    pub minors: Option<MinorRange>,
 }
 
 impl Refusal {
@@ -100,21 +105,38 @@ impl fmt::Display for Refusal {
 type Checked = Result<(), Box<Refusal>>;
 
 /// Checks an object: all of one of Kubernetes' own kinds, the metadata of another one. `None` if the
-/// API server takes it.
-pub fn check<T: TreeValue>(id: &ObjectId, api_version: &str, object: &T) -> Option<Box<Refusal>> {
+/// API server takes it. `minor` is that of Kubernetes 1 on the cluster; if it is not known, a field
+/// that any minor has is taken.
+pub fn check<T: TreeValue>(
+    id: &ObjectId,
+    api_version: &str,
+    object: &T,
+    minor: Option<u32>,
+) -> Option<Box<Refusal>> {
     let root = Field::root(object);
-    let mut unknown = None;
-    let types = schema::check(api_version, &id.kind, &root, &mut unknown)
-        .unwrap_or_else(|| schema::check_metadata(&root, &mut unknown));
-
-    let checked = types
+    let mut fields = schema::FieldCheck::new(minor);
+    let checked = fields
+        .check(api_version, &id.kind, &root)
         .and_then(|()| meta::check(id, &root))
         .and_then(|()| check_kind(id, &root));
-    let refusal = checked.err().or(unknown)?;
+
+    let refusal = checked.err().or(fields.unknown)?;
     Some(match quoting::is_secret(object) {
         true => Box::new(refusal.without_values()),
         false => refusal,
     })
+}
+
+/// Checks the types and the names of an object's fields alone, as [`check`] does among other things.
+pub fn check_fields<T: TreeValue>(
+    id: &ObjectId,
+    api_version: &str,
+    object: &T,
+    minor: Option<u32>,
+) -> Option<Box<Refusal>> {
+    let mut fields = schema::FieldCheck::new(minor);
+    let checked = fields.check(api_version, &id.kind, &Field::root(object));
+    checked.err().or(fields.unknown)
 }
 
 /// Checks the amounts of a LimitRange's item of the type Container. `None` if the API server takes

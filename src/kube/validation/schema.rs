@@ -1,14 +1,15 @@
-//! The types of the fields of Kubernetes' kinds, and which fields there are.
+//! The types of the fields of Kubernetes' kinds, and which fields each minor has.
 //!
-//! The table is written from the OpenAPI document of an API server by `tests/control-plane/schema.py`.
-//! A value is read as the server reads JSON: null stands for an absent value, and a number without a
-//! fraction for an integer.
+//! `tests/control-plane/schema.py` writes the table from the OpenAPI document of each minor, with every
+//! API version on. A value is read as the server reads JSON: null stands for an absent value, and a
+//! number without a fraction for an integer.
 
 use super::field::{Field, whole};
+use super::minors::{self, MinorRange};
 use super::{Checked, Refusal, RefusedBy};
 use crate::document::{TreeValue, View};
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 /// The name of the type of an object's metadata.
 const METADATA: &str = "meta.v1.ObjectMeta";
@@ -30,14 +31,56 @@ enum Type {
     Object(&'static str),
 }
 
+/// A field of a type of objects.
+struct Declared {
+    value: Type,
+    minors: MinorRange,
+}
+
 /// The fields of an object, by name.
-type Fields = BTreeMap<&'static str, Type>;
+type Fields = BTreeMap<&'static str, Declared>;
+
+/// A type of objects. Most are never asked for, so that their fields are read on first use.
+struct ObjectType {
+    text: &'static str,
+    fields: OnceLock<Fields>,
+}
+
+impl ObjectType {
+    const fn new(text: &'static str) -> Self {
+        Self {
+            text,
+            fields: OnceLock::new(),
+        }
+    }
+
+    fn fields(&self) -> &Fields {
+        self.fields.get_or_init(|| {
+            let words = self.text.split(' ');
+            words
+                .filter_map(|word| {
+                    let (name, text) = word.split_once(':')?;
+                    let (text, minors) = MinorRange::split(text);
+                    let value = Type::parse(text);
+                    Some((name, Declared { value, minors }))
+                })
+                .collect()
+        })
+    }
+}
+
+/// A kind in one version.
+struct Kind {
+    /// The name of its type.
+    name: &'static str,
+    minors: MinorRange,
+}
 
 #[derive(Default)]
 struct Schema {
-    /// The name of the type of each kind, by apiVersion and kind.
-    kinds: BTreeMap<(&'static str, &'static str), &'static str>,
-    types: BTreeMap<&'static str, Fields>,
+    /// By apiVersion and kind.
+    kinds: BTreeMap<(&'static str, &'static str), Kind>,
+    types: BTreeMap<&'static str, ObjectType>,
 }
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
@@ -45,19 +88,17 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     let lines = include_str!("schema.txt").lines();
 
     for line in lines.filter(|line| !line.starts_with('#')) {
-        let mut words = line.split(' ');
-        let first = words.next().unwrap_or_default();
-        if first == "kind" {
-            if let (Some(version), Some(kind), Some(name)) =
-                (words.next(), words.next(), words.next())
-            {
-                schema.kinds.insert((version, kind), name);
-            }
+        let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if first != "kind" {
+            schema.types.insert(first, ObjectType::new(rest));
             continue;
         }
-        let fields = words.filter_map(|word| word.rsplit_once(':'));
-        let fields = fields.map(|(name, text)| (name, Type::parse(text)));
-        schema.types.insert(first, fields.collect());
+        let mut words = rest.split(' ');
+        if let (Some(version), Some(kind), Some(text)) = (words.next(), words.next(), words.next())
+        {
+            let (name, minors) = MinorRange::split(text);
+            schema.kinds.insert((version, kind), Kind { name, minors });
+        }
     }
     schema
 });
@@ -101,95 +142,113 @@ impl Type {
     }
 }
 
-/// Checks the types of an object's fields. `None` if the kind is not Kubernetes' own. The first field
-/// that the kind does not have is put into `unknown`.
-pub(super) fn check<T: TreeValue>(
-    api_version: &str,
-    kind: &str,
-    root: &Field<'_, T>,
-    unknown: &mut Option<Box<Refusal>>,
-) -> Option<Checked> {
-    let name = SCHEMA.kinds.get(&(api_version, kind))?;
-    let fields = SCHEMA.types.get(name)?;
-    Some(check_fields(root, fields, unknown))
+/// The minors that serve a kind of Kubernetes' own in a version; `None` if no minor that is known does.
+pub(super) fn minors_of(api_version: &str, kind: &str) -> Option<MinorRange> {
+    let kind = SCHEMA.kinds.get(&(api_version, kind))?;
+    Some(kind.minors)
 }
 
-/// Whether an API server of the newest minor serves a kind of Kubernetes' own in a version.
-pub(super) fn has(api_version: &str, kind: &str) -> bool {
-    SCHEMA.kinds.contains_key(&(api_version, kind))
+/// A check of fields on servers of one minor, or of any if it is not known.
+pub(super) struct FieldCheck {
+    minor: Option<u32>,
+    /// The first field that the kind does not have.
+    pub(super) unknown: Option<Box<Refusal>>,
 }
 
-/// Checks the types of the metadata of an object of any kind.
-pub(super) fn check_metadata<T: TreeValue>(
-    root: &Field<'_, T>,
-    unknown: &mut Option<Box<Refusal>>,
-) -> Checked {
-    check_value(&root.child("metadata"), &Type::Object(METADATA), unknown)
-}
-
-fn check_fields<T: TreeValue>(
-    field: &Field<'_, T>,
-    fields: &Fields,
-    unknown: &mut Option<Box<Refusal>>,
-) -> Checked {
-    for (key, value) in field.entries() {
-        match fields.get(key) {
-            Some(kind) => check_value(&value, kind, unknown)?,
-            None if unknown.is_none() => {
-                let reason = "is no field of this kind";
-                *unknown = Some(value.refusal(RefusedBy::StrictClients, reason));
-            }
-            None => {}
+impl FieldCheck {
+    pub(super) const fn new(minor: Option<u32>) -> Self {
+        Self {
+            minor,
+            unknown: None,
         }
     }
-    Ok(())
-}
 
-fn check_value<T: TreeValue>(
-    field: &Field<'_, T>,
-    kind: &Type,
-    unknown: &mut Option<Box<Refusal>>,
-) -> Checked {
-    let Some(view) = field.view() else {
-        return Ok(());
-    };
+    /// Checks the types of an object's fields; of a kind that is not Kubernetes' own, those of its
+    /// metadata.
+    pub(super) fn check<T: TreeValue>(
+        &mut self,
+        api_version: &str,
+        kind: &str,
+        root: &Field<'_, T>,
+    ) -> Checked {
+        let kind = SCHEMA.kinds.get(&(api_version, kind));
+        match kind.and_then(|kind| SCHEMA.types.get(kind.name)) {
+            Some(known) => self.check_fields(root, known.fields()),
+            None => self.check_value(&root.child("metadata"), &Type::Object(METADATA)),
+        }
+    }
 
-    let fits = match (kind, view) {
-        (Type::Any, _) | (_, View::Null) => true,
-        (Type::List(item), View::Seq(_)) => {
-            for one in field.items() {
-                check_value(&one, item, unknown)?;
+    fn check_fields<T: TreeValue>(&mut self, field: &Field<'_, T>, fields: &Fields) -> Checked {
+        for (key, value) in field.entries() {
+            match fields.get(key) {
+                Some(declared) if declared.minors.has(self.minor) => {
+                    self.check_value(&value, &declared.value)?;
+                }
+                declared => self.add_unknown(&value, declared),
             }
-            true
         }
-        (Type::Map(value), View::Map(_)) => {
-            for (_, one) in field.entries() {
-                check_value(&one, value, unknown)?;
-            }
-            true
-        }
-        (Type::Object(name), View::Map(_)) => match SCHEMA.types.get(name) {
-            Some(fields) => return check_fields(field, fields, unknown),
-            None => true,
-        },
-        (Type::Text, View::String(_)) | (Type::Bool, View::Bool(_)) => true,
-        (Type::Number | Type::Quantity, View::Number(_)) => true,
-        (Type::Int32 | Type::IntOrString, View::Number(number)) => {
-            whole(number).is_some_and(|number| i32::try_from(number).is_ok())
-        }
-        (Type::Int64, View::Number(number)) => whole(number).is_some(),
-        (Type::IntOrString, View::String(_)) => true,
-        (Type::Quantity, View::String(text)) => is_quantity(text),
-        (Type::Time, View::String(text)) => is_time(text),
-        (Type::Bytes, View::String(text)) => is_base64(text),
-        // Go reads a list of numbers as bytes too.
-        (Type::Bytes, View::Seq(_)) => field.items().all(|byte| byte.number().is_some()),
-        _ => false,
-    };
+        Ok(())
+    }
 
-    match fits {
-        true => Ok(()),
-        false => field.refuse(format!("must be {}", kind.noun())),
+    fn add_unknown<T: TreeValue>(&mut self, value: &Field<'_, T>, declared: Option<&Declared>) {
+        if self.unknown.is_some() {
+            return;
+        }
+        let minors = declared.map(|declared| declared.minors);
+        let mut reason = format!(
+            "is no field of this kind in {}",
+            minors::describe(self.minor)
+        );
+        if let Some(minors) = minors {
+            reason.push_str(&format!("; {minors}"));
+        }
+        let mut refusal = value.refusal(RefusedBy::StrictClients, reason);
+        refusal.minors = minors;
+        self.unknown = Some(refusal);
+    }
+
+    fn check_value<T: TreeValue>(&mut self, field: &Field<'_, T>, kind: &Type) -> Checked {
+        let Some(view) = field.view() else {
+            return Ok(());
+        };
+
+        let fits = match (kind, view) {
+            (Type::Any, _) | (_, View::Null) => true,
+            (Type::List(item), View::Seq(_)) => {
+                for one in field.items() {
+                    self.check_value(&one, item)?;
+                }
+                true
+            }
+            (Type::Map(value), View::Map(_)) => {
+                for (_, one) in field.entries() {
+                    self.check_value(&one, value)?;
+                }
+                true
+            }
+            (Type::Object(name), View::Map(_)) => match SCHEMA.types.get(name) {
+                Some(known) => return self.check_fields(field, known.fields()),
+                None => true,
+            },
+            (Type::Text, View::String(_)) | (Type::Bool, View::Bool(_)) => true,
+            (Type::Number | Type::Quantity, View::Number(_)) => true,
+            (Type::Int32 | Type::IntOrString, View::Number(number)) => {
+                whole(number).is_some_and(|number| i32::try_from(number).is_ok())
+            }
+            (Type::Int64, View::Number(number)) => whole(number).is_some(),
+            (Type::IntOrString, View::String(_)) => true,
+            (Type::Quantity, View::String(text)) => is_quantity(text),
+            (Type::Time, View::String(text)) => is_time(text),
+            (Type::Bytes, View::String(text)) => is_base64(text),
+            // Go reads a list of numbers as bytes too.
+            (Type::Bytes, View::Seq(_)) => field.items().all(|byte| byte.number().is_some()),
+            _ => false,
+        };
+
+        match fits {
+            true => Ok(()),
+            false => field.refuse(format!("must be {}", kind.noun())),
+        }
     }
 }
 

@@ -1,12 +1,15 @@
-//! Versions of Kubernetes' own kinds that no API server serves, or that newer ones do not.
+//! Versions of Kubernetes' own kinds that the API server of a minor does not serve.
 //!
-//! Source: kubernetes.io/docs/reference/using-api/deprecation-guide.
+//! Source: the table of [`schema`]; before its minors,
+//! kubernetes.io/docs/reference/using-api/deprecation-guide.
 
+use super::minors::{self, MinorRange, NEWEST_MINOR, OLDEST_MINOR};
 use super::schema;
 use crate::kube::{ObjectId, kinds};
+use std::fmt;
 
-/// Versions that were served once: the apiVersion, and the first minor of Kubernetes 1 without it.
-static REMOVED: [(&str, u32); 22] = [
+/// Versions that no minor of the table serves: the apiVersion, and the first minor without it.
+static REMOVED: [(&str, u32); 21] = [
     ("admissionregistration.k8s.io/v1beta1", 22),
     ("apiextensions.k8s.io/v1beta1", 22),
     ("apps/v1beta1", 16),
@@ -23,7 +26,6 @@ static REMOVED: [(&str, u32); 22] = [
     ("extensions/v1beta1", 22),
     ("flowcontrol.apiserver.k8s.io/v1beta1", 26),
     ("flowcontrol.apiserver.k8s.io/v1beta2", 29),
-    ("flowcontrol.apiserver.k8s.io/v1beta3", 32),
     ("networking.k8s.io/v1beta1", 22),
     ("node.k8s.io/v1beta1", 25),
     ("policy/v1beta1", 25),
@@ -31,23 +33,65 @@ static REMOVED: [(&str, u32); 22] = [
     ("scheduling.k8s.io/v1beta1", 22),
 ];
 
-/// Whether no API server of a minor of Kubernetes 1 serves an object's version. `minor` is `None` if it
-/// is not known: then the newest counts. An alpha or beta version that is not known may be newer, or
-/// switched on.
-pub fn is_unserved(id: &ObjectId, api_version: &str, minor: Option<u32>) -> bool {
-    if !kinds::is_complete(&id.group) || schema::has(api_version, &id.kind) {
-        return false;
+/// Why the API server of a cluster does not serve an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unserved {
+    /// The minor of Kubernetes 1 on the cluster, if it is known.
+    pub minor: Option<u32>,
+    /// The minors that serve it, if one that is known does.
+    pub minors: Option<MinorRange>,
+    kind: String,
+    api_version: String,
+}
+
+/// A sentence: `Kubernetes 1.33 does not serve …`.
+impl fmt::Display for Unserved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let servers = minors::describe(self.minor);
+        // A list of minors is many.
+        let verb = match self.minor {
+            Some(_) => "does",
+            None => "do",
+        };
+        let Self {
+            kind, api_version, ..
+        } = self;
+        write!(f, "{servers} {verb} not serve {kind} in {api_version}")?;
+        match self.minors {
+            Some(minors) => write!(f, "; {minors}"),
+            None => Ok(()),
+        }
     }
+}
+
+/// Finds the reason why the API server of a cluster does not serve an object's version. `minor` is that
+/// of Kubernetes 1 on the cluster. If it is not known, a version that any minor serves is served, and
+/// so is an alpha or beta version that no minor of the table has: it may be newer. An alpha or beta
+/// version that is off by default counts as served.
+pub fn find_unserved(id: &ObjectId, api_version: &str, minor: Option<u32>) -> Option<Unserved> {
+    let minors = schema::minors_of(api_version, &id.kind);
+    let is_served = match minors {
+        Some(minors) => minors.has(minor),
+        None => !kinds::is_complete(&id.group) || may_be_served(api_version, minor),
+    };
+    (!is_served).then(|| Unserved {
+        minor,
+        minors,
+        kind: id.kind.to_string(),
+        api_version: api_version.to_owned(),
+    })
+}
+
+/// Whether a cluster may serve a version of a kind that the table does not have.
+fn may_be_served(api_version: &str, minor: Option<u32>) -> bool {
     let removed = REMOVED.iter().find(|(version, _)| *version == api_version);
     if let Some((_, first)) = removed {
-        return minor.is_none_or(|minor| minor >= *first);
+        return minor.is_some_and(|minor| minor < *first);
     }
+    let is_in_table = minor.is_some_and(|minor| (OLDEST_MINOR..=NEWEST_MINOR).contains(&minor));
     let version = api_version.rsplit('/').next().unwrap_or_default();
-    let is_stable = version
-        .strip_prefix('v')
-        .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
     let is_early = version.contains("alpha") || version.contains("beta");
-    is_stable || !is_early
+    is_early && !is_in_table
 }
 
 #[cfg(test)]
@@ -61,7 +105,7 @@ mod tests {
             namespace: "a".into(),
             name: "b".into(),
         };
-        is_unserved(&id, version, minor)
+        find_unserved(&id, version, minor).is_some()
     }
 
     #[test]
@@ -74,5 +118,16 @@ mod tests {
         assert!(!unserved("batch", "CronJob", "batch/v1", None));
         assert!(!unserved("apps", "Deployment", "apps/v2beta1", None));
         assert!(!unserved("example.com", "Widget", "example.com/v9", None));
+        assert!(unserved("apps", "Deployment", "apps/v2beta1", Some(34)));
+        assert!(!unserved("apps", "Deployment", "apps/v2beta1", Some(38)));
+    }
+    #[test]
+    fn removed_versions_are_listed_only_if_they_are_older_than_the_table() {
+        for (version, first) in REMOVED {
+            assert!(first <= OLDEST_MINOR, "{version}");
+            assert!(!may_be_served(version, None), "{version}");
+            assert!(!may_be_served(version, Some(first)), "{version}");
+            assert!(may_be_served(version, Some(first - 1)), "{version}");
+        }
     }
 }
