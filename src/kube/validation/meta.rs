@@ -7,15 +7,22 @@ use super::field::Field;
 use super::{Checked, names};
 use crate::document::{TreeValue, View};
 use crate::kube::id::{ObjectId, RBAC};
-use crate::kube::kinds;
+use crate::kube::{kinds, resources};
 
 /// The most bytes that the keys and values of annotations have together.
 const MAX_ANNOTATIONS: usize = 256 << 10;
 
-/// Checks the metadata of an object.
-pub(super) fn check<T: TreeValue>(id: &ObjectId, root: &Field<'_, T>) -> Checked {
+/// Servers before this minor take no Service whose name begins with a digit.
+const SERVICE_DIGIT_MINOR: u32 = 34;
+
+/// Checks the metadata of an object, on servers of a minor or of any.
+pub(super) fn check<T: TreeValue>(
+    id: &ObjectId,
+    root: &Field<'_, T>,
+    minor: Option<u32>,
+) -> Checked {
     let metadata = root.child("metadata");
-    name(id, &metadata.child("name"))?;
+    name(id, &metadata.child("name"), minor)?;
 
     let namespace = metadata.child("namespace");
     if !kinds::is_cluster_scoped(id) && !namespace.text().is_empty() {
@@ -55,20 +62,43 @@ fn finalizer<T: TreeValue>(id: &ObjectId, field: &Field<'_, T>) -> Checked {
 }
 
 /// Checks the name of an object, by its kind.
-fn name<T: TreeValue>(id: &ObjectId, field: &Field<'_, T>) -> Checked {
+fn name<T: TreeValue>(id: &ObjectId, field: &Field<'_, T>, minor: Option<u32>) -> Checked {
     match (&*id.group, &*id.kind) {
         // The server makes one up.
         ("", "LimitRange") if field.text().is_empty() => Ok(()),
-        (RBAC, _) => field.named(names::path_segment),
-        ("", "Namespace" | "Service") => field.named(names::dns_label),
-        ("" | "networking.k8s.io" | "apps" | "batch" | "admissionregistration.k8s.io", _) => {
-            field.named(names::dns_subdomain)
+        ("", "Service") if minor.is_some_and(|minor| minor < SERVICE_DIGIT_MINOR) => {
+            field.named(names::dns_1035_label)
+        }
+        _ => field.named(name_form(id)),
+    }
+}
+
+/// The form of the names of a kind, as every minor takes it.
+fn name_form(id: &ObjectId) -> fn(&str) -> Result<(), &'static str> {
+    match (&*id.group, &*id.kind) {
+        (RBAC, _) | ("coordination.k8s.io", "LeaseCandidate") => names::path_segment,
+        ("", "Namespace" | "Service") | ("apps", "StatefulSet") => names::dns_label,
+        ("batch", "CronJob") => names::cron_job,
+        ("networking.k8s.io", "IPAddress") => names::ip_address,
+        // What is asked and not stored has no name.
+        ("authentication.k8s.io" | "authorization.k8s.io", _) => |_| Ok(()),
+        // Those of a signing request, of a disruption budget, and of what holds groups or versions.
+        (
+            "apiextensions.k8s.io"
+            | "apiregistration.k8s.io"
+            | "certificates.k8s.io"
+            | "internal.apiserver.k8s.io"
+            | "lifecycle.k8s.io"
+            | "policy",
+            _,
+        ) => names::path_segment,
+        (group, _) if resources::find_group(group).is_some() => names::dns_subdomain,
+        // APIs of other servers, which have names of their own: `app:latest`.
+        (group, _) if group.ends_with(".openshift.io") || !group.contains('.') => {
+            names::path_segment
         }
         // Kinds of CRDs.
-        (group, _) if group.contains('.') && !group.ends_with(".k8s.io") => {
-            field.named(names::dns_subdomain)
-        }
-        _ => Ok(()),
+        _ => names::dns_subdomain,
     }
 }
 

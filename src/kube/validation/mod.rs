@@ -117,7 +117,7 @@ pub fn check<T: TreeValue>(
     let mut fields = schema::FieldCheck::new(minor);
     let checked = fields
         .check(api_version, &id.kind, &root)
-        .and_then(|()| meta::check(id, &root))
+        .and_then(|()| meta::check(id, &root, minor))
         .and_then(|()| check_kind(id, &root));
 
     let refusal = checked.err().or(fields.unknown)?;

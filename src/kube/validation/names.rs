@@ -3,6 +3,8 @@
 //! Source: `k8s.io/apimachinery/pkg/util/validation` and `pkg/api/validate/content`. Each check says
 //! what a name must be.
 
+use std::net::IpAddr;
+
 /// A check of a name: what it must be, if it is not.
 type Checked = Result<(), &'static str>;
 
@@ -58,6 +60,34 @@ pub fn dns_subdomain(text: &str) -> Checked {
         false => Err(
             "must be 1 to 253 of a-z, 0-9, `-` and `.`, in labels that begin and end with a letter or digit",
         ),
+    }
+}
+
+/// The name of a CronJob: the controller adds eleven characters to make that of a Job.
+///
+/// # Errors
+/// What it must be.
+pub fn cron_job(text: &str) -> Checked {
+    dns_subdomain(text)?;
+    match text.len() <= 52 {
+        true => Ok(()),
+        false => Err("must be at most 52 characters: those of its Jobs are 11 longer"),
+    }
+}
+
+/// An IP address in the form that Go writes.
+///
+/// # Errors
+/// What it must be.
+pub fn ip_address(text: &str) -> Checked {
+    let address = text.parse::<IpAddr>().ok();
+    let is_mapped = |address: &IpAddr| match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(address) => address.to_ipv4_mapped().is_some(),
+    };
+    match address.filter(|address| !is_mapped(address) && address.to_string() == text) {
+        Some(_) => Ok(()),
+        None => Err("must be an IP address in its shortest form"),
     }
 }
 
@@ -171,6 +201,12 @@ mod tests {
                 vec!["80", "", "a--b", "Http", "a-very-long-name-"],
             ),
             (fully_qualified, vec!["a.b.c"], vec!["a.b", "a"]),
+            (cron_job, vec![&long[..52], "a.b"], vec!["", &long[..53]]),
+            (
+                ip_address,
+                vec!["192.0.2.1", "2001:db8::1"],
+                vec!["192.0.2.01", "2001:db8:0::1", "::ffff:1.2.3.4", "a"],
+            ),
         ] {
             for text in good {
                 assert_eq!(check(text), Ok(()), "{text}");

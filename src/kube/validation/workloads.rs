@@ -7,7 +7,7 @@ use super::field::Field;
 use super::meta::{labels, selector};
 use super::networking::port_number;
 use super::{Checked, names};
-use crate::document::TreeValue;
+use crate::document::{TreeValue, View};
 use std::collections::BTreeSet;
 
 /// Checks a Pod.
@@ -43,7 +43,32 @@ pub(super) fn selecting<T: TreeValue>(root: &Field<'_, T>) -> Checked {
 
 /// Checks a Job.
 pub(super) fn job<T: TreeValue>(root: &Field<'_, T>) -> Checked {
+    job_name(root)?;
     job_spec(&root.child("spec"))
+}
+
+/// Checks the name of a Job, which its pods have in labels and, if they are indexed, in their host
+/// names.
+fn job_name<T: TreeValue>(root: &Field<'_, T>) -> Checked {
+    let (metadata, spec) = (root.child("metadata"), root.child("spec"));
+    let name = metadata.child("name");
+    let has_own_selector = matches!(spec.child("manualSelector").view(), Some(View::Bool(true)));
+    name.require(
+        has_own_selector || names::label_value(name.text()).is_ok(),
+        "must be at most 63 characters: its pods have it as a label",
+    )?;
+
+    let last = spec.child("completions").number().unwrap_or_default() - 1;
+    if spec.child("completionMode").text() != "Indexed" || last < 0 {
+        return Ok(());
+    }
+    let host = format!("{}-{last}", name.text());
+    match names::dns_label(&host) {
+        Ok(()) => Ok(()),
+        Err(reason) => name.refuse(format!(
+            "makes pods of the host name `{host}`, which {reason}"
+        )),
+    }
 }
 
 /// Checks a CronJob.
