@@ -4,7 +4,7 @@
 use super::args::{Cli, ConnectArgs};
 use super::credentials::Connection;
 use super::http::{ApiRequest, HttpClient, JSON, RequestError};
-use super::kubeconfig::{ServerTarget, unreachable};
+use super::kubeconfig::ServerTarget;
 use super::lists::{self, FetchOptions, Fetched};
 use super::run_time::RunTime;
 use super::{CliError, output};
@@ -74,7 +74,8 @@ impl ApiServer {
             .block_on(http.send(version))
             .map_err(|e| e.fault(&name))?;
         let answer: Value = serde_json::from_slice(&answer).map_err(|_| {
-            unreachable(format!("`{name}` answers, and is no Kubernetes API server"))
+            let name = plain(&name);
+            CliError::Cluster(format!("`{name}` answers, and is no Kubernetes API server"))
         })?;
         let version = plain(answer.at(&["gitVersion"]).as_str().unwrap_or("unknown"));
 

@@ -666,8 +666,9 @@ pub struct ConnectArgs {
     /// itself ends a list after 60)
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub request_timeout: u64,
-    /// End the whole run after this many seconds, with what was read so far [default: 3600; `verify
-    /// --wait` stops waiting after 300]
+    /// End the requests of the run after this many seconds, with what was read so far; several clusters
+    /// share the time, and what was read is then compared [default: 3600; `verify --wait` stops waiting
+    /// after 300]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
     pub timeout: Option<u64>,
 }

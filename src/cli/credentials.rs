@@ -1,17 +1,16 @@
 //! The credentials of a run: where they come from, and the client that sends them. A credential that
 //! expires is fetched again.
 
-use super::CliError;
 use super::bug::TASK_ENDED;
 use super::exec_plugin::{self, ClientCertificate};
 use super::http::causes;
 use super::run_time::RunTime;
+use super::{CliError, bounded};
 use http::HeaderValue;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use kube::config::{AuthInfo, ExecConfig};
+use kube::config::{AuthInfo, Cluster, ExecConfig};
 use kube::{Client, Config};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -269,6 +268,29 @@ fn check_certificate(auth: &AuthInfo, user: &str) -> Result<(), CredentialError>
     Ok(())
 }
 
+/// Reads the file of the cluster's certificate authority into the entry of the cluster. The client's
+/// library would read it without a limit.
+///
+/// # Errors
+/// The file cannot be read, or is not PEM.
+pub fn take_authority(cluster: &mut Cluster, name: &str) -> Result<(), CredentialError> {
+    // The data come before the file, as with kubectl.
+    if cluster.certificate_authority_data.is_some() {
+        return Ok(());
+    }
+    let Some(file) = &cluster.certificate_authority else {
+        return Ok(());
+    };
+
+    let what = format!("`certificate-authority` of the cluster `{name}`: {file}");
+    let text = read_limited(Path::new(file))
+        .map_err(|why| CredentialError::refused(format!("{what} cannot be read: {why}")))?;
+    check_pem(&text, &what)?;
+
+    cluster.certificate_authority_data = base64(text);
+    Ok(())
+}
+
 /// Checks that a text may be PEM.
 fn check_pem(text: &str, what: &str) -> Result<(), CredentialError> {
     let is_text = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
@@ -328,17 +350,7 @@ fn read_token(file: &Path) -> Result<String, CredentialError> {
 
 /// Reads a file of the user up to [`MAX_CREDENTIAL_FILE`].
 fn read_limited(file: &Path) -> Result<String, String> {
-    let mut text = String::new();
-    let opened = std::fs::File::open(file).map_err(|e| e.to_string())?;
-    opened
-        .take(MAX_CREDENTIAL_FILE + 1)
-        .read_to_string(&mut text)
-        .map_err(|e| e.to_string())?;
-
-    if text.len() as u64 > MAX_CREDENTIAL_FILE {
-        return Err("it is longer than 1 MiB".to_owned());
-    }
-    Ok(text)
+    bounded::read_text(file, MAX_CREDENTIAL_FILE).map_err(|e| e.to_string())
 }
 
 /// When a credential that expires at a time has to be fetched again.

@@ -1,6 +1,6 @@
 //! Reading files: from the disk, within the repository.
 
-use super::CliError;
+use super::{CliError, bounded};
 use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -284,7 +284,7 @@ impl Store for DiskStore {
             _ => {}
         }
 
-        match fs::read(&full) {
+        match bounded::read(&full, self.limit) {
             Ok(bytes) => FileContent::Bytes(bytes),
             Err(e) => FileContent::Unreadable(e.to_string()),
         }
@@ -411,10 +411,11 @@ pub enum Mark {
 impl Mark {
     /// Whether a file of a readable size has the mark.
     fn is_in(self, path: &Path) -> bool {
-        let is_small = fs::metadata(path).is_ok_and(|meta| meta.len() <= MAX_BYTES as u64);
         match self {
-            Self::Spec => is_small && fs::read(path).is_ok_and(|bytes| holds_spec(&bytes)),
-            Self::None => is_small,
+            Self::Spec => {
+                bounded::read(path, MAX_BYTES as u64).is_ok_and(|bytes| holds_spec(&bytes))
+            }
+            Self::None => fs::metadata(path).is_ok_and(|meta| meta.len() <= MAX_BYTES as u64),
         }
     }
 }

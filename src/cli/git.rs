@@ -58,10 +58,12 @@ fn tree_at<'r>(repository: &'r Repository, rev: &str) -> Result<git2::Tree<'r>, 
         } else {
             ""
         };
-        CliError::Git(format!(
-            "there is no revision `{rev}`: {}{shallow}",
-            e.message()
-        ))
+        // libgit2 has no text for some faults.
+        let why = match e.message() {
+            "" | "no error" => String::new(),
+            why => format!(": {why}"),
+        };
+        CliError::Git(format!("there is no revision `{rev}`{why}{shallow}"))
     })?;
     object.peel_to_tree().map_err(fault(rev))
 }

@@ -1,6 +1,7 @@
 //! The files that change what Flux reads of its source: patterns of what it leaves out, and attributes
 //! by which Git stores other bytes than those on disk.
 
+use super::bounded;
 use super::files::{git_root, slashed};
 use super::session::Session;
 use super::workspace::Workspace;
@@ -123,7 +124,7 @@ fn read(path: &Path) -> Result<Option<String>, &'static str> {
     match meta.is_file() {
         true if meta.len() > MAX_BYTES as u64 => Err("is larger than 1 MiB"),
         true => {
-            let bytes = std::fs::read(path).map_err(|_| "cannot be read")?;
+            let bytes = bounded::read(path, MAX_BYTES as u64).map_err(|_| "cannot be read")?;
             let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8")?;
             Ok(Some(text))
         }

@@ -2,6 +2,7 @@
 
 use super::CliError;
 use super::args::KnownArgs;
+use super::bounded::{self, MAX_REPORT};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tenantry::report::baseline::{Baseline, Clusters, Fingerprint};
@@ -97,7 +98,7 @@ pub fn read_baseline(path: Option<&Path>) -> Result<Baseline, CliError> {
     let Some(path) = path else {
         return Ok(Baseline::default());
     };
-    let text = std::fs::read_to_string(path).map_err(CliError::io(path))?;
+    let text = bounded::read_text(path, MAX_REPORT).map_err(CliError::io(path))?;
     Baseline::parse(&text).map_err(|why| {
         CliError::Usage(format!(
             "--baseline {}: it is neither a baseline nor a report of --format json: {why}",

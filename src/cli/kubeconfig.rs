@@ -2,7 +2,8 @@
 
 use super::CliError;
 use super::args::ConnectArgs;
-use super::credentials::CredentialSource;
+use super::bounded::{self, MAX_KUBECONFIG};
+use super::credentials::{CredentialSource, take_authority};
 use super::http::causes;
 use hyper_util::client::proxy::matcher::Matcher;
 use kube::Config;
@@ -12,9 +13,13 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tenantry::report::plain;
+use tenantry::spec::one_of_these;
 
 /// The longest time to connect, in seconds.
 const MAX_CONNECT_SECONDS: u64 = 10;
+
+/// What a user can do without a kubeconfig.
+const NAME_ONE: &str = "set KUBECONFIG, or write ~/.kube/config";
 
 /// The way to a cluster.
 pub struct ServerTarget {
@@ -41,8 +46,8 @@ impl ServerTarget {
         let mut config = match &kubeconfig {
             Some(kubeconfig) if !name.is_empty() => of_context(kubeconfig, &name).await?,
             None if context.is_some() => {
-                let text = format!("the context `{name}`: there is no kubeconfig");
-                return Err(unreachable(text));
+                let text = format!("there is no kubeconfig for the context `{name}`: {NAME_ONE}");
+                return Err(misconfigured(text));
             }
             _ => in_cluster()?,
         };
@@ -50,13 +55,13 @@ impl ServerTarget {
         let own_proxy = kubeconfig
             .as_ref()
             .and_then(|kubeconfig| context_proxy(kubeconfig, &name));
-        config.proxy_url = choose_proxy(&config.cluster_url, own_proxy).map_err(unreachable)?;
+        config.proxy_url = choose_proxy(&config.cluster_url, own_proxy).map_err(misconfigured)?;
         let user = match &kubeconfig {
             Some(kubeconfig) if !name.is_empty() => files.user_of(kubeconfig, &name),
             _ => "the pod's service account".to_owned(),
         };
         let credentials = CredentialSource::take(&mut config.auth_info, &user)
-            .map_err(|e| unreachable(e.text))?;
+            .map_err(|e| misconfigured(e.text))?;
 
         let timeout = connect.request_timeout;
         config.connect_timeout = Some(Duration::from_secs(timeout.min(MAX_CONNECT_SECONDS)));
@@ -77,27 +82,46 @@ impl ServerTarget {
     }
 }
 
-/// The fault of a cluster that cannot be reached. The text may come from a file or a server.
-pub fn unreachable(text: String) -> CliError {
-    CliError::Cluster(plain(&text))
+/// The fault that no file says how a cluster is reached. The text may come from a file.
+fn misconfigured(text: String) -> CliError {
+    CliError::Kubeconfig(plain(&text))
 }
 
 async fn of_context(kubeconfig: &Kubeconfig, name: &str) -> Result<Config, CliError> {
+    let mut contexts = kubeconfig.contexts.iter();
+    if !contexts.any(|context| context.name == name) {
+        let known = kubeconfig.contexts.iter().map(|one| one.name.as_str());
+        return Err(misconfigured(format!(
+            "no kubeconfig has the context `{name}`; {}",
+            one_of_these(name, known)
+        )));
+    }
+
+    let mut kubeconfig = kubeconfig.clone();
+    if let Some(named) = cluster_of(&kubeconfig, name) {
+        let named = named.to_owned();
+        let mut clusters = kubeconfig.clusters.iter_mut();
+        let cluster = clusters.find(|cluster| cluster.name == named);
+        if let Some(cluster) = cluster.and_then(|entry| entry.cluster.as_mut()) {
+            take_authority(cluster, &named).map_err(|e| misconfigured(e.text))?;
+        }
+    }
+
     let options = KubeConfigOptions {
         context: Some(name.to_owned()),
         ..KubeConfigOptions::default()
     };
 
-    Config::from_custom_kubeconfig(kubeconfig.clone(), &options)
+    Config::from_custom_kubeconfig(kubeconfig, &options)
         .await
-        .map_err(|e| unreachable(format!("the context `{name}`: {}", causes(&e))))
+        .map_err(|e| misconfigured(format!("the context `{name}`: {}", causes(&e))))
 }
 
 fn in_cluster() -> Result<Config, CliError> {
-    Config::incluster().map_err(|e| {
-        unreachable(format!(
-            "there is no current context, and no cluster that this runs in: {}",
-            causes(&e)
+    Config::incluster().map_err(|_| {
+        misconfigured(format!(
+            "no kubeconfig has a current context, and the program does not run in a cluster: \
+             {NAME_ONE}"
         ))
     })
 }
@@ -147,17 +171,17 @@ fn read_kubeconfig() -> Result<(Option<Kubeconfig>, UserFiles), CliError> {
     let mut merged: Option<Kubeconfig> = None;
     let mut users = UserFiles::default();
     for file in files.iter().filter(|file| file.exists()) {
-        // The message of the parser may show a credential.
-        let mut next = Kubeconfig::read_from(file).map_err(|_| {
-            CliError::Cluster(format!("{} cannot be read as a kubeconfig", file.display()))
+        let mut next = read_one(file).map_err(|why| {
+            misconfigured(format!(
+                "{} cannot be read as a kubeconfig: {why}",
+                file.display()
+            ))
         })?;
         next.current_context = next.current_context.filter(|context| !context.is_empty());
 
         users.add(file, &next);
         merged = Some(match merged {
-            Some(before) => before
-                .merge(next)
-                .map_err(|e| CliError::Cluster(causes(&e)))?,
+            Some(before) => before.merge(next).map_err(|e| misconfigured(causes(&e)))?,
             None => next,
         });
     }
@@ -167,29 +191,62 @@ fn read_kubeconfig() -> Result<(Option<Kubeconfig>, UserFiles), CliError> {
             .iter()
             .map(|file| file.display().to_string())
             .collect();
-        return Err(CliError::Cluster(format!(
-            "KUBECONFIG names no file that is there: {}",
-            plain(&names.join(", "))
+        return Err(misconfigured(format!(
+            "KUBECONFIG names no file that exists: {}",
+            names.join(", ")
         )));
     }
 
     Ok((merged, users))
 }
 
+/// Reads a file of the kubeconfig. The files that it names are relative to its folder.
+fn read_one(file: &Path) -> Result<Kubeconfig, String> {
+    let bytes = bounded::read(file, MAX_KUBECONFIG).map_err(|e| e.to_string())?;
+    let text = bounded::decoded(bytes).ok_or("it is not UTF-8")?;
+    // The message of the parser may show a credential.
+    let mut kubeconfig =
+        Kubeconfig::from_yaml(&text).map_err(|_| "it is not YAML of the form Config")?;
+
+    let folder = file.parent().unwrap_or(file);
+    let resolve = |named: &mut Option<String>| {
+        let path = named.take().filter(|path| !path.is_empty());
+        *named = path.map(|path| folder.join(path).to_string_lossy().into_owned());
+    };
+
+    let clusters = kubeconfig.clusters.iter_mut();
+    for cluster in clusters.filter_map(|named| named.cluster.as_mut()) {
+        resolve(&mut cluster.certificate_authority);
+    }
+    let users = kubeconfig.auth_infos.iter_mut();
+    for user in users.filter_map(|named| named.auth_info.as_mut()) {
+        resolve(&mut user.client_certificate);
+        resolve(&mut user.client_key);
+        resolve(&mut user.token_file);
+        if let Some(exec) = &mut user.exec {
+            // A name alone is searched in PATH.
+            let is_path = |command: &String| command.contains(std::path::MAIN_SEPARATOR);
+            if exec.command.as_ref().is_some_and(is_path) {
+                resolve(&mut exec.command);
+            }
+        }
+    }
+    Ok(kubeconfig)
+}
+
+/// The name of the cluster of a context.
+fn cluster_of<'a>(kubeconfig: &'a Kubeconfig, context: &str) -> Option<&'a str> {
+    let mut contexts = kubeconfig.contexts.iter();
+    let context = contexts.find(|named| named.name == context)?;
+    Some(&context.context.as_ref()?.cluster)
+}
+
 /// The proxy that the kubeconfig names for the cluster of a context.
 fn context_proxy(kubeconfig: &Kubeconfig, context: &str) -> Option<String> {
-    let context = kubeconfig
-        .contexts
-        .iter()
-        .find(|named| named.name == context)?
-        .context
-        .as_ref()?;
-    let cluster = kubeconfig
-        .clusters
-        .iter()
-        .find(|named| named.name == context.cluster)?
-        .cluster
-        .as_ref()?;
+    let named = cluster_of(kubeconfig, context)?;
+    let mut clusters = kubeconfig.clusters.iter();
+    let cluster = clusters.find(|cluster| cluster.name == named)?;
+    let cluster = cluster.cluster.as_ref()?;
 
     cluster.proxy_url.clone().filter(|url| !url.is_empty())
 }

@@ -252,8 +252,10 @@ fn read_fleet(
 
     let mut clusters = Vec::new();
     let mut missing_lists = 0;
+    let mut left = chosen.len();
     for ChosenCluster { index, context } in chosen {
-        let server = ApiServer::connect(context.as_deref(), connect, time)?;
+        let server = ApiServer::connect(context.as_deref(), connect, time.share(left))?;
+        left -= 1;
         let span = cluster_span(&mut session.sources, &server);
         // The objects that are as rendered keep the place of their template or spec.
         let wanted = wanted(&session, &mut compiled, index)

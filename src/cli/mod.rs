@@ -4,6 +4,7 @@
 mod api_server;
 mod args;
 mod asked;
+mod bounded;
 mod bug;
 mod commands;
 mod concerned;
@@ -37,7 +38,9 @@ mod workspace;
 mod write;
 mod written;
 
-use clap::Parser;
+use clap::builder::Resettable;
+use clap::{CommandFactory, FromArgMatches};
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tenantry::plain::plain;
@@ -82,6 +85,10 @@ pub enum CliError {
     #[cfg(feature = "cluster")]
     #[error("cluster {0}")]
     Cluster(String),
+    /// No file says how a live cluster is reached.
+    #[cfg(feature = "cluster")]
+    #[error("{0}")]
+    Kubeconfig(String),
     /// The API server of a live cluster is busy, or does not answer; it may answer later.
     #[cfg(feature = "cluster")]
     #[error("cluster {0}")]
@@ -128,15 +135,36 @@ fn plain_line(fault: &CliError) -> String {
     lines.join("; ")
 }
 
+/// Parses arguments, and the environment variables that stand for some. An empty variable is one that
+/// is not set.
+fn parse(arguments: Vec<OsString>) -> Result<args::Cli, clap::Error> {
+    let mut command = without_empty_variables(args::Cli::command());
+    if std::env::var("COLUMNS").is_ok_and(|columns| columns == "0") {
+        command = command.term_width(output::width(100));
+    }
+    let mut matches = command.try_get_matches_from_mut(arguments)?;
+    args::Cli::from_arg_matches_mut(&mut matches).map_err(|fault| fault.format(&mut command))
+}
+
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |variable: &OsStr| std::env::var_os(variable).is_some_and(|v| v.is_empty());
+    command
+        .mut_args(|argument| match argument.get_env().is_some_and(is_empty) {
+            true => argument.env(Resettable::Reset),
+            false => argument,
+        })
+        .mut_subcommands(without_empty_variables)
+}
+
 /// Reads the arguments. A fault quotes them: it is made of what they look like.
 fn arguments() -> args::Cli {
-    let fault = match args::Cli::try_parse() {
+    let fault = match parse(std::env::args_os().collect()) {
         Ok(cli) => return cli,
         Err(fault) => fault,
     };
 
     let shown = std::env::args_os().map(|argument| plain(&argument.to_string_lossy()));
-    match args::Cli::try_parse_from(shown) {
+    match parse(shown.map(OsString::from).collect()) {
         Err(of_shown) if of_shown.kind() == fault.kind() => of_shown.exit(),
         _ => {
             let said = fault
@@ -179,6 +207,7 @@ const STACK: usize = 16 << 20;
 /// Runs the program.
 pub fn main() -> ExitCode {
     bug::report_panics();
+    output::survive_file_limit();
     let thread = std::thread::Builder::new().stack_size(STACK);
     match thread.spawn(run) {
         Ok(work) => work.join().unwrap_or(ExitCode::from(2)),

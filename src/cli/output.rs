@@ -6,7 +6,7 @@ use super::args::{Cli, Color, ReportFormat, ReportOption};
 use super::interrupt::whole;
 use super::session::VERSION;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tenantry::catalog::RULES;
 use tenantry::diagnostic::Diagnostic;
 use tenantry::diagnostic::listed;
@@ -18,6 +18,16 @@ use tenantry::spec::one_of_these;
 #[cfg(not(feature = "cluster"))]
 fn whole<T>(work: impl FnOnce() -> T) -> T {
     work()
+}
+
+/// Lets a write beyond `ulimit -f` fail with a reason: without a handler, its signal ends the program.
+pub fn survive_file_limit() {
+    #[cfg(unix)]
+    {
+        let seen = std::sync::Arc::default();
+        // Without the handler, a run of usual size works as before.
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, seen);
+    }
 }
 
 /// Writes to standard output; a closed pipe is a fault of its own.
@@ -61,6 +71,7 @@ pub fn width(otherwise: usize) -> usize {
     std::env::var("COLUMNS")
         .ok()
         .and_then(|c| c.parse().ok())
+        .filter(|columns| *columns > 0)
         .unwrap_or(otherwise)
 }
 
@@ -106,6 +117,10 @@ pub fn targets(cli: &Cli) -> Result<Vec<ReportTarget>, CliError> {
         ));
     }
 
+    for file in targets.iter().filter_map(|target| target.file.as_deref()) {
+        check_folder(file)?;
+    }
+
     let to_stdout = targets.iter().filter(|target| target.file.is_none());
     if to_stdout.count() > 1 {
         return Err(CliError::Usage(
@@ -114,6 +129,21 @@ pub fn targets(cli: &Cli) -> Result<Vec<ReportTarget>, CliError> {
     }
 
     Ok(targets)
+}
+
+/// Checks that the folder of a report is there, before any work is done.
+fn check_folder(file: &Path) -> Result<(), CliError> {
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.is_dir() => Err(CliError::Usage(format!(
+            "--output {}: there is no folder {}",
+            file.display(),
+            folder.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Writes each report that is asked for. If none is, writes the first format of the command to
@@ -255,11 +285,11 @@ pub fn findings(
     }
 }
 
-/// Findings as text, with colours where it goes to a terminal.
+/// Findings as text, with colours where it goes to a terminal. Of many of one rule, the first are listed.
 pub fn text(sources: &SourceMap, findings: &[Diagnostic], terminal: bool, cli: &Cli) -> String {
     report::text(
         sources,
-        findings,
+        &listed(sources, findings),
         terminal && colors(cli, std::io::stdout().is_terminal()),
         width(120),
     )

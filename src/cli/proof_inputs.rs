@@ -3,6 +3,7 @@
 
 use super::CliError;
 use super::args::{Cli, ExtraArgs};
+use super::bounded::{self, is_utf16};
 use super::concerned::{
     Question, grantees, has_open_namespace, holders, leaves_namespaces, may_be_refused, owners,
 };
@@ -17,7 +18,6 @@ use super::session::{Selection, Session};
 use super::workspace::Workspace;
 use super::workspace::working_folder;
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use tenantry::bundle::{ClusterBundle, RenderedObject};
@@ -461,16 +461,27 @@ impl GivenManifests {
     fn read(argument: &str, start: &Path, past: Option<&PastManifests>) -> Result<Self, CliError> {
         let (cluster, path) = split_cluster(argument);
         if path == STANDARD_INPUT {
-            let text = manifest_text(read_standard_input(MAX_MANIFEST_BYTES as u64)?);
+            let limit = MAX_MANIFEST_BYTES as u64;
+            let read = read_standard_input(limit)?;
+            let text = manifest_text(read.map_or(FileContent::TooLarge(limit), FileContent::Bytes));
             let label = "standard input".to_owned();
             let files = text.map(|text| (label, text)).into_iter().collect();
             return Ok(Self { cluster, files });
         }
-        let is_there = start.join(path).exists();
+        let full = start.join(path);
+        let is_there = full.exists();
         if !is_there && past.is_none() {
             return Err(CliError::Usage(format!(
                 "--also {path}: there is no such file or folder"
             )));
+        }
+        if is_there && !full.is_dir() && !full.is_file() {
+            let limit = MAX_MANIFEST_BYTES as u64;
+            let bytes = bounded::read(&full, limit).map_err(CliError::io(&full))?;
+            let text = manifest_text(FileContent::Bytes(bytes));
+            let files = text.map(|text| (path.to_owned(), text));
+            let files = files.into_iter().collect();
+            return Ok(Self { cluster, files });
         }
         let (disk, files, prefix) = open_manifests(start, path)?;
 
@@ -627,17 +638,13 @@ impl Snapshot {
     fn read(argument: &str, start: &Path) -> Result<Self, CliError> {
         let (cluster, path) = split_cluster(argument);
         let bytes = if path == STANDARD_INPUT {
-            match read_standard_input(MAX_SNAPSHOT)? {
-                FileContent::Bytes(bytes) => bytes,
-                _ => return Err(too_large(path, MAX_SNAPSHOT)),
-            }
+            read_standard_input(MAX_SNAPSHOT)?.ok_or_else(|| {
+                let fault = format!("--snapshot -: it is larger than {MAX_SNAPSHOT} bytes");
+                CliError::Usage(fault)
+            })?
         } else {
             let full = start.join(path);
-            let size = std::fs::metadata(&full).map_err(CliError::io(&full))?.len();
-            if size > MAX_SNAPSHOT {
-                return Err(too_large(path, size));
-            }
-            std::fs::read(&full).map_err(CliError::io(&full))?
+            bounded::read(&full, MAX_SNAPSHOT).map_err(CliError::io(&full))?
         };
 
         Ok(Self {
@@ -669,48 +676,15 @@ impl Snapshot {
     }
 }
 
-/// The fault that a snapshot is larger than what is read.
-fn too_large(path: &str, size: u64) -> CliError {
-    CliError::Usage(format!(
-        "--snapshot {path}: it has {size} bytes or more; at most {MAX_SNAPSHOT} are read"
-    ))
-}
-
 /// The text of a snapshot: UTF-8, or UTF-16 with a byte order mark, as PowerShell writes it.
 fn snapshot_text(bytes: Vec<u8>, path: &str) -> Result<String, CliError> {
     let fault = || CliError::Usage(format!("--snapshot {path}: it is not UTF-8"));
-    if !is_utf16(&bytes) {
-        return String::from_utf8(bytes).map_err(|_| fault());
-    }
-
-    let read = match bytes[0] {
-        0xff => u16::from_le_bytes,
-        _ => u16::from_be_bytes,
-    };
-    let units: Vec<u16> = bytes[2..]
-        .chunks_exact(2)
-        .map(|pair| read([pair[0], pair[1]]))
-        .collect();
-    String::from_utf16(&units).map_err(|_| fault())
+    bounded::decoded(bytes).ok_or_else(fault)
 }
 
-/// Whether bytes begin with a byte order mark of UTF-16.
-fn is_utf16(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff])
-}
-
-/// Reads the standard input up to a limit.
-fn read_standard_input(limit: u64) -> Result<FileContent, CliError> {
-    let mut bytes = Vec::new();
-    std::io::stdin()
-        .take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(CliError::io(Path::new("standard input")))?;
-
-    Ok(match bytes.len() as u64 > limit {
-        true => FileContent::TooLarge(bytes.len() as u64),
-        false => FileContent::Bytes(bytes),
-    })
+/// Reads the standard input; `None` if it has more bytes than the limit.
+fn read_standard_input(limit: u64) -> Result<Option<Vec<u8>>, CliError> {
+    bounded::read_standard_input(limit).map_err(CliError::io("standard input"))
 }
 
 /// Splits `CLUSTER=PATH`, or a path alone.

@@ -1,4 +1,4 @@
-//! The time that a run with live clusters may take.
+//! The time that the requests of a run with live clusters may take.
 
 use super::args::ConnectArgs;
 use std::time::{Duration, Instant};
@@ -19,6 +19,8 @@ pub struct RunTime {
     seconds: u64,
     /// The seconds that `--wait` waits, for messages.
     pub wait_seconds: u64,
+    /// Whether it is a part of the run's time.
+    is_share: bool,
 }
 
 impl RunTime {
@@ -33,6 +35,27 @@ impl RunTime {
             wait_end: now + Duration::from_secs(wait_seconds),
             seconds,
             wait_seconds,
+            is_share: false,
+        }
+    }
+
+    /// The time of the next of some clusters that are left: an equal part of the time that is left. What
+    /// one does not need goes to those after it, and one that hangs takes nothing from them.
+    pub fn share(self, clusters: usize) -> Self {
+        if clusters < 2 {
+            return self;
+        }
+
+        let now = Instant::now();
+        let count = u32::try_from(clusters.max(1)).unwrap_or(u32::MAX);
+        let part = |end: Instant| end.saturating_duration_since(now) / count;
+        let wait = part(self.wait_end);
+        Self {
+            end: now + part(self.end),
+            wait_end: now + wait,
+            seconds: self.seconds,
+            wait_seconds: whole_seconds(wait),
+            is_share: true,
         }
     }
 
@@ -49,11 +72,45 @@ impl RunTime {
     /// The whole seconds that `--wait` may still wait, rounded up.
     pub fn wait_left(&self) -> u64 {
         let left = self.wait_end.saturating_duration_since(Instant::now());
-        left.as_secs() + u64::from(left.subsec_nanos() > 0)
+        whole_seconds(left)
     }
 
     /// The reason why something is missing when the time is over.
     pub fn over(&self) -> String {
-        format!("the time of the run is over (--timeout {})", self.seconds)
+        let seconds = self.seconds;
+        match self.is_share {
+            false => format!("the time of the run is over (--timeout {seconds})"),
+            true => {
+                format!("the cluster's share of the time of the run is over (--timeout {seconds})")
+            }
+        }
+    }
+}
+
+/// The seconds of a duration, rounded up.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Clusters that need nothing leave their time to the others; one that hangs takes its own.
+    #[test]
+    fn each_cluster_has_its_share() {
+        let whole = RunTime::start(&ConnectArgs {
+            context: Vec::new(),
+            request_timeout: 60,
+            timeout: Some(300),
+        });
+        let seconds = |time: RunTime| time.left().as_secs_f64().round() as u64;
+
+        assert_eq!(seconds(whole.share(1)), 300);
+        assert!(whole.share(1).over().contains("the time of the run"));
+        assert_eq!(seconds(whole.share(3)), 100);
+        assert_eq!(whole.share(3).wait_seconds, 100);
+        assert!(whole.share(3).over().contains("share"));
+        assert_eq!(seconds(whole.share(usize::MAX)), 0);
     }
 }

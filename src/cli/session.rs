@@ -2,6 +2,7 @@
 
 use super::CliError;
 use super::args::Cli;
+use super::bounded;
 #[cfg(feature = "git")]
 use super::files::git_root;
 use super::files::{DiskStore, Store};
@@ -17,7 +18,7 @@ use tenantry::bundle::{ClusterBundle, ObjectForm, RenderedObject, TenantManifest
 use tenantry::compile::{self, Compiled, RenderOptions, ResolvedFleet};
 use tenantry::diagnostic::{Diagnostic, Level};
 use tenantry::document::parse_foreign;
-use tenantry::source::{Source, SourceId, SourceMap};
+use tenantry::source::{MAX_BYTES, Source, SourceId, SourceMap};
 use tenantry::spec::leaf::Day;
 use tenantry::tenancy::Context;
 use tenantry::tree::{Layout, Tombstone};
@@ -173,7 +174,7 @@ impl Session {
         let Some(fleet) = self.resolved.fleet().filter(|_| !is_own()) else {
             return Ok(());
         };
-        let text = std::fs::read_to_string(&beside).unwrap_or_default();
+        let text = bounded::read_text(&beside, MAX_BYTES as u64).unwrap_or_default();
         let (documents, _) = parse_foreign(SourceId(0), &Source::new("", text));
         let mut names = documents.iter().filter_map(|document| {
             let name = document.root.at(&["metadata", "name"])?.as_str()?;

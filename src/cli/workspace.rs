@@ -2,6 +2,7 @@
 
 use super::CliError;
 use super::args::Cli;
+use super::bounded::not_a_file;
 use super::files::{git_root, slashed};
 use std::path::{Path, PathBuf};
 use tenantry::source::parent;
@@ -37,6 +38,13 @@ impl Workspace {
                         "--fleet {}: it is a folder; name the fleet's file, such as {}",
                         file.display(),
                         file.join("fleet.yaml").display()
+                    )));
+                }
+                let meta = std::fs::metadata(&file).ok();
+                if let Some(what) = meta.and_then(|meta| not_a_file(&file, meta.file_type())) {
+                    return Err(CliError::Usage(format!(
+                        "--fleet {}: it is {what}, and not a file",
+                        file.display()
                     )));
                 }
                 if !file.is_file() {

@@ -6,8 +6,10 @@
 //! folder.
 
 use super::CliError;
+use super::bounded::{self, MAX_RENDERED};
 use super::files::{name_fault, slashed, walk_fault};
 use super::workspace::{LOCK, Workspace};
+use super::written::MAX_LOCK;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
@@ -143,7 +145,9 @@ impl Scan<'_> {
         let full = self.workspace.tree_base.join(path);
         match full.symlink_metadata() {
             Ok(meta) if meta.is_file() => {
-                let bytes = fs::read(&full).map_err(CliError::io(&full))?;
+                // A longer file is not as rendered: its digest is that of its first bytes.
+                let (bytes, _) =
+                    bounded::read_head(&full, MAX_RENDERED).map_err(CliError::io(&full))?;
                 let digest = digest(&bytes);
                 Ok(Some(OnDisk::File { digest }))
             }
@@ -236,7 +240,7 @@ impl Exclusive {
 /// Whether a plan changes anything on disk, the lock included.
 pub fn changes(workspace: &Workspace, plan: &Plan) -> bool {
     let unchanged = plan.write.is_empty() && plan.delete.is_empty();
-    let lock = fs::read_to_string(workspace.tree_base.join(LOCK)).unwrap_or_default();
+    let lock = bounded::read_text(&workspace.tree_base.join(LOCK), MAX_LOCK).unwrap_or_default();
     !(unchanged && lock == plan.lock.to_text())
 }
 

@@ -1,8 +1,8 @@
 //! What earlier runs wrote, as it lies on disk: the lock and the records of the tree's files.
 
-use super::CliError;
 use super::files::{name_fault, slashed, walk_fault};
 use super::workspace::{LOCK, Workspace};
+use super::{CliError, bounded};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -15,7 +15,7 @@ use tenantry::tree::{FileEntry, LOCK_INVALID, Lock, record_range, tree_folders};
 use walkdir::WalkDir;
 
 /// Largest lock that is read, in bytes.
-const MAX_LOCK: u64 = 16 << 20;
+pub const MAX_LOCK: u64 = 16 << 20;
 /// As much of a file as is read for its record at once: more than nearly all have.
 const HEAD: usize = 4 << 10;
 /// Longest record that is read, in bytes: some ten thousand objects.
@@ -119,7 +119,7 @@ fn read_lock(workspace: &Workspace) -> Result<LockFile, CliError> {
         ));
     }
 
-    match std::fs::read(&path) {
+    match bounded::read(&path, MAX_LOCK) {
         Ok(bytes) => Ok(String::from_utf8(bytes).map_or(
             LockFile::Unreadable("the lock is not UTF-8"),
             LockFile::Text,

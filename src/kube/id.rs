@@ -99,6 +99,7 @@ impl ObjectId {
     /// As a sentence calls it: `RoleBinding payments/owners`.
     pub fn called(&self) -> String {
         match self.namespace.as_str() {
+            _ if self.name.is_empty() => format!("{} without a name", self.kind),
             "" => format!("{} {}", self.kind, self.name),
             namespace => format!("{} {namespace}/{}", self.kind, self.name),
         }

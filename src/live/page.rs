@@ -109,7 +109,11 @@ impl Page {
         };
 
         let Some(items) = page.items.filter(|_| page.kind.ends_with("List")) else {
-            return Err(format!("the answer is no list, but `{}`", page.kind));
+            return Err(match page.kind.as_str() {
+                "" => "the answer is no list: it has no kind".to_owned(),
+                kind if kind.ends_with("List") => "the answer is a list without items".to_owned(),
+                kind => format!("the answer is no list, but `{kind}`"),
+            });
         };
         let head: [Entry; 2] = [
             ("apiVersion".into(), Value::String(kind.api_version())),

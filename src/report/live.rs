@@ -399,13 +399,16 @@ fn headline(found: &LiveFinding) -> String {
 /// The findings, each with what mends it.
 fn found_text(found: &[&LiveFinding]) -> String {
     let mut out = String::new();
-    for found in found {
+    for found in found.iter().take(LISTED) {
         let diagnostic = &found.diagnostic;
         let (message, fix) = (plain(&diagnostic.message), plain(&diagnostic.fix));
         let _ = writeln!(out, "{}: {message}\nfix: {fix}", diagnostic.rule.id);
         if !found.show.is_empty() {
             let _ = writeln!(out, "see: {}", plain(&found.show));
         }
+    }
+    if found.len() > LISTED {
+        let _ = writeln!(out, "and {}", plural(found.len() - LISTED, "more finding"));
     }
     out
 }

@@ -208,14 +208,14 @@ fn a_refused_list_is_named_with_the_missing_right() {
 #[test]
 fn a_broken_list_is_not_an_empty_list() {
     for (body, why) in [
-        ("{}", "the answer is no list"),
+        ("{}", "the answer is no list: it has no kind"),
         (
             r#"{"kind": "Status", "status": "Failure"}"#,
             "the answer is no list, but `Status`",
         ),
         (
             r#"{"kind": "NetworkPolicyList", "metadata": {}}"#,
-            "the answer is no list",
+            "the answer is a list without items",
         ),
         (
             r#"{"kind": "List", "metadata": {"continue": "same"}, "items": []}"#,
@@ -590,4 +590,88 @@ fn kinds_of_verbatim_objects_are_listed_whole() {
         .filter_map(|path| path.strip_prefix("/api/v1/configmaps"))
         .collect();
     assert_eq!(lists, ["?limit=500"], "{}", ran.all());
+}
+
+/// Of many findings of one rule, text and JUnit list the first, and say how many more there are; the
+/// report for programs has all of them.
+#[test]
+fn many_foreign_objects_are_counted_and_not_all_listed() {
+    const FOREIGN: usize = 250;
+    let foreign = |path: &str, _: usize| {
+        let policy = |at: usize| {
+            format!(
+                r#"{{"metadata": {{"name": "p{at}", "namespace": "blue"}}, "spec": {{"podSelector": {{}}, "ingress": [{{}}]}}}}"#
+            )
+        };
+        let items: Vec<String> = (0..FOREIGN).map(policy).collect();
+        let body = format!(
+            r#"{{"kind": "NetworkPolicyList", "metadata": {{}}, "items": [{}]}}"#,
+            items.join(",")
+        );
+        path.starts_with(POLICIES)
+            .then(|| Answer::Says(200, "", body))
+    };
+
+    let (text, ..) = verify_with(&[], foreign);
+    assert_eq!(text.code, 1, "{}", text.all());
+    let rule = "error[live/foreign]";
+    let listed = text.out.matches(rule).count();
+    assert_eq!(listed, 101, "{}", text.out);
+    let says = format!("{} more findings of live/foreign", FOREIGN - 100);
+    assert!(text.out.contains(&says), "{}", text.out);
+
+    let (json, ..) = verify_with(&["--format", "json"], foreign);
+    let report = crate::support::json(&json.out);
+    let found = report["clusters"][0]["findings"]
+        .as_array()
+        .expect("a list");
+    let of_rule = found.iter().filter(|one| one["rule"] == "live/foreign");
+    assert_eq!(of_rule.count(), FOREIGN);
+
+    let (junit, ..) = verify_with(&["--format", "junit"], foreign);
+    assert!(
+        junit.out.matches("/p").count() < FOREIGN && junit.out.contains("more findings"),
+        "{}",
+        junit.out
+    );
+}
+
+/// A cluster that says nothing takes its share of the time, and nothing of the others'.
+#[test]
+fn each_cluster_has_its_share_of_the_time() {
+    let hanging = FakeServer::start(|_, _| Some(Answer::Stalls("", 100)));
+    let healthy = FakeServer::start(|_, _| None);
+    let sandbox = small_fleet(&hanging.url, "{}");
+    let fleet = sandbox
+        .read("tenants/fleet.yaml")
+        .replace("[{name: live}]", "[{name: first}, {name: second}]");
+    sandbox.write("tenants/fleet.yaml", fleet);
+    let tenant = sandbox.read("tenants/blue.yaml");
+    let tenant = tenant.replace("spec: {", "spec: {clusters: [first, second], ");
+    sandbox.write("tenants/blue.yaml", tenant);
+    sandbox.write(
+        "kubeconfig",
+        format!(
+            "{{apiVersion: v1, kind: Config, contexts: [{{name: first, context: {{cluster: first, user: a}}}}, \
+             {{name: second, context: {{cluster: second, user: a}}}}], \
+             clusters: [{{name: first, cluster: {{server: \"{}\"}}}}, {{name: second, cluster: {{server: \"{}\"}}}}], \
+             users: [{{name: a, user: {{}}}}]}}",
+            hanging.url, healthy.url
+        ),
+    );
+
+    let args = "verify --context first --context second --timeout 16";
+    let mut command = sandbox.command(&args.split(' ').collect::<Vec<_>>());
+    command.env("KUBECONFIG", sandbox.path().join("kubeconfig"));
+    let ran = Ran::of(command.output().expect("the program starts"));
+
+    assert_eq!(ran.code, 2, "{}", ran.all());
+    let share = "share of the time of the run is over (--timeout 16)";
+    assert!(ran.out.contains(share), "{}", ran.all());
+    let second = ran.out.split("second (second").nth(1);
+    assert!(
+        second.is_some_and(|row| row.contains("v1.36.3")),
+        "{}",
+        ran.all()
+    );
 }

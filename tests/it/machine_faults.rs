@@ -235,7 +235,7 @@ fn a_full_disk_leaves_whole_files() {
     );
 
     // No file may grow over 4 KiB: the write fails as on a full disk.
-    let ran = limited(&sandbox, "trap '' XFSZ; ulimit -f 4");
+    let ran = limited(&sandbox, "ulimit -f 4");
     assert_eq!(ran.code, 2, "{}", ran.all());
     assert!(
         ran.err.contains("File too large") || ran.err.contains("space"),
@@ -679,4 +679,58 @@ fn the_tree_does_not_depend_on_the_clock() {
 
     render(&sandbox, NOW).code(0);
     assert!(tree(&sandbox) == before);
+}
+
+/// An empty variable is one that is not set.
+#[test]
+fn an_empty_variable_is_not_set() {
+    let sandbox = fleet(1, "");
+    sandbox.run(&["render"]).code(0);
+    let names = ["FLEET", "NOW", "TREE", "COLOR", "CLOCK"];
+    for args in [&["check"][..], &["render", "--check"], &["prove"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tenantry"));
+        command.current_dir(sandbox.path()).args(args);
+        for name in names {
+            command.env(format!("TENANTRY_{name}"), "");
+        }
+        Ran::of(command.output().expect("it starts")).code(0);
+    }
+
+    let mut command = sandbox.command(&["check", "--help"]);
+    let help = Ran::of(command.output().expect("it starts")).code(0).out;
+    for columns in ["0", "-1", ""] {
+        command.env("COLUMNS", columns);
+        let ran = Ran::of(command.output().expect("it starts")).code(0);
+        assert!(
+            ran.out.lines().count() < 2 * help.lines().count(),
+            "{columns}: {}",
+            ran.out
+        );
+    }
+}
+
+/// A report has no place: the run says so before it works, and leaves nothing behind.
+#[test]
+fn a_report_without_a_folder_is_refused_before_the_work() {
+    let sandbox = fleet(1, "");
+    let ran = sandbox
+        .run(&["render", "--format", "json", "--output", "none/report.json"])
+        .code(2);
+    let says = "--output none/report.json: there is no folder none";
+    assert!(ran.err.contains(says), "{}", ran.err);
+    assert!(!sandbox.has("rendered"));
+}
+
+#[test]
+fn a_revision_that_is_not_there_is_said_without_an_empty_reason() {
+    let sandbox = fleet(1, "");
+    sandbox.git(&["init", "-q"]).code(0);
+    sandbox.git(&["add", "-A"]).code(0);
+    sandbox.git(&["commit", "-qm", "all"]).code(0);
+    for revision in ["none", "HEAD~9", ":/zzz", "", "HEAD^9", ".."] {
+        let ran = sandbox.run(&["diff", revision]).code(2);
+        let says = format!("there is no revision `{revision}`");
+        assert!(ran.err.contains(&says), "{}", ran.err);
+        assert!(!ran.err.contains("no error"), "{}", ran.err);
+    }
 }

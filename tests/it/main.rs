@@ -8,6 +8,7 @@ mod artifacts;
 mod assumptions;
 mod attacker;
 mod authorizer;
+mod bounded_reads;
 mod can_reach;
 mod can_reasons;
 mod catalog;

@@ -1,6 +1,7 @@
 //! `init`: a fleet that renders, from nothing or beside what is there.
 
 use crate::cli::args::{Cli, InitArgs};
+use crate::cli::bounded;
 use crate::cli::commands::schema;
 use crate::cli::files::{DiskStore, FileContent, Store, git_root};
 use crate::cli::workspace::working_folder;
@@ -8,7 +9,7 @@ use crate::cli::write::{refuse_links, replace};
 use crate::cli::{CliError, Outcome, output};
 use std::path::Path;
 use tenantry::delivery::{self, AppliedPath, Engine, RepositorySurvey};
-use tenantry::source::{Source, SourceId};
+use tenantry::source::{MAX_BYTES, Source, SourceId};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &InitArgs) -> Result<Outcome, CliError> {
@@ -201,7 +202,7 @@ fn attributes(path: &Path) -> Result<(), CliError> {
         "tenantry.lock -text",
     ];
 
-    let text = match std::fs::read_to_string(path) {
+    let text = match bounded::read_text(path, MAX_BYTES as u64) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(e) => {

@@ -6,7 +6,7 @@ use crate::cli::proof_inputs::{self, ProofInputs};
 use crate::cli::session::VERSION;
 use crate::cli::{CliError, Outcome, output};
 use std::collections::BTreeSet;
-use tenantry::diagnostic::Diagnostic;
+use tenantry::diagnostic::{Diagnostic, listed};
 use tenantry::graph::Cluster;
 use tenantry::isolation::waived::waive;
 use tenantry::isolation::{self, ClusterProof, matrix, threats};
@@ -209,7 +209,9 @@ impl<'a> Scope<'a> {
 fn deliver(cli: &Cli, args: &ProveArgs, report: &ProofReport<'_>) -> Result<(), CliError> {
     output::each(cli, |target| match target.format {
         ReportFormat::Json => report.json(),
-        ReportFormat::Github => report::github(report.sources, &report.shown()),
+        ReportFormat::Github => {
+            report::github(report.sources, &listed(report.sources, &report.shown()))
+        }
         ReportFormat::Sarif => report.sarif(VERSION),
         ReportFormat::Markdown => report.markdown(),
         ReportFormat::Junit => report.junit(threshold(args.fail_on)),

@@ -1,6 +1,7 @@
 //! `status`: the fleet in a table.
 
 use crate::cli::args::{Cli, ReportFormat, StatusArgs};
+use crate::cli::bounded::{self, MAX_RENDERED};
 use crate::cli::session::{Selection, Session};
 use crate::cli::{CliError, Outcome, output};
 use serde::Serialize;
@@ -211,7 +212,7 @@ fn edited_file(session: &Session, folder: &str) -> Result<Option<String>, CliErr
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let name = format!("{folder}/{name}");
 
-        let bytes = std::fs::read(&path).map_err(CliError::io(&path))?;
+        let (bytes, _) = bounded::read_head(&path, MAX_RENDERED).map_err(CliError::io(&path))?;
         let recorded = session.resolved.lock.files.get(&name);
         if recorded.map(|file| &file.digest) != Some(&digest(&bytes)) {
             return Ok(Some(name));

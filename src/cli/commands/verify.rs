@@ -4,6 +4,7 @@ mod printed;
 
 use crate::cli::api_server::{ApiServer, live_line};
 use crate::cli::args::{Cli, FailOnVerdict, ReportFormat, VerifyArgs};
+use crate::cli::bounded::{self, MAX_REPORT};
 use crate::cli::interrupt;
 use crate::cli::known::KnownFindings;
 use crate::cli::lists::{FetchOptions, Fetched};
@@ -218,8 +219,12 @@ impl Run<'_> {
     ) -> Result<Vec<report::VerifiedCluster>, CliError> {
         let several = chosen.len() > 1;
         let mut clusters = Vec::new();
+        let whole = self.time;
+        let mut left = chosen.len();
 
         for ChosenCluster { index, context } in chosen {
+            self.time = whole.share(left);
+            left -= 1;
             let mut wanted = live_session::wanted(&self.session, &mut self.compiled, index)?;
             select_tenants(&mut wanted, &self.args.tenant)?;
             wanted.context = context.as_deref().unwrap_or_default().into();
@@ -231,7 +236,9 @@ impl Run<'_> {
             let (server, first) = match self.reach(&target, context.as_deref()) {
                 Ok(reached) => reached,
                 // The other clusters can still be verified.
-                Err(CliError::Cluster(why) | CliError::Unavailable(why)) if several => {
+                Err(
+                    CliError::Cluster(why) | CliError::Unavailable(why) | CliError::Kubeconfig(why),
+                ) if several => {
                     let context = context.unwrap_or_default();
                     clusters.push(unreached(&target.wanted, context, why));
                     continue;
@@ -619,7 +626,7 @@ fn left_behind(
         return Ok(Vec::new());
     };
     let path = working_folder(cli)?.join(file);
-    let text = std::fs::read_to_string(&path).map_err(CliError::io(&path))?;
+    let text = bounded::read_text(&path, MAX_REPORT).map_err(CliError::io(&path))?;
     let source = Source::new(file.display().to_string(), text);
     let id = session.sources.add(source);
 
