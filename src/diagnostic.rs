@@ -3,7 +3,7 @@
 //! This module names no rule: a rule is a `static` beside the code that finds its fault, and only
 //! [`crate::catalog`] names them all.
 
-use crate::span::{SourceId, SourceMap, Span};
+use crate::span::{Source, SourceId, SourceMap, Span};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -167,6 +167,24 @@ impl Diagnostic {
     #[must_use]
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = fix.into();
+        self
+    }
+
+    /// The same finding in the texts of another run: `from` are those that its spans lie in. The texts
+    /// are added to `to`.
+    #[must_use]
+    pub fn carried(mut self, from: &SourceMap, to: &mut SourceMap) -> Self {
+        let mut carry = |span: &mut Span| {
+            let source = from.get(span.source);
+            span.source = to.add(Source::new(source.path.as_str(), source.text.as_str()));
+        };
+        carry(&mut self.span);
+        for related in &mut self.related {
+            carry(&mut related.span);
+        }
+        if let Scope::File(file) = &mut self.scope {
+            *file = self.span.source;
+        }
         self
     }
 

@@ -25,12 +25,21 @@ pub struct KnownTenants<'a> {
     pub(super) absent: &'a BTreeSet<String>,
     /// The records of earlier runs.
     pub(super) prior: &'a Prior<'a>,
+    /// Whether a file that may hold any tenant cannot be read.
+    pub(super) has_unreadable_file: bool,
 }
 
 impl KnownTenants<'_> {
     /// Whether a tenant of this name exists.
     pub fn has(&self, name: &str) -> bool {
         self.read.contains(name) || self.absent.contains(name) || self.prior.knows(name)
+    }
+
+    /// Whether a tenant has rendered files only: its document was removed, and its removal is not
+    /// allowed yet.
+    pub fn is_going(&self, name: &str) -> bool {
+        let is_declared = self.read.contains(name) || self.absent.contains(name);
+        !self.has_unreadable_file && !is_declared && self.prior.knows(name)
     }
 }
 
@@ -71,6 +80,7 @@ impl Linker<'_> {
             read: names.collect(),
             absent: &absent,
             prior: self.prior,
+            has_unreadable_file: self.has_unreadable_file(),
         };
         // A file that cannot be read may hold any tenant.
         let may_exist = |name: &str| self.has_unreadable_file() || known.has(name);

@@ -133,10 +133,9 @@ pub fn hidden_files(
     for (pattern, paths) in hidden {
         match pattern {
             Some(span) => out.push(by_file(engine, span, &paths)),
-            None => out.extend(paths.into_iter().map(|path| {
-                let span = sources.add_path(path);
-                by_engine(engine, span, path, &layout.tree)
-            })),
+            None => out.extend(without_file(
+                engine, layout, ignored, &patterns, &paths, sources,
+            )),
         }
     }
     out
@@ -188,6 +187,53 @@ fn by_file(engine: &Conventions, pattern: Span, paths: &[&String]) -> Diagnostic
     let message = format!("{} leaves out {}{more}", engine.title, paths[0]);
     let fix = "remove the pattern, or include the files again after it".to_owned();
     fault(pattern, message, fix)
+}
+
+/// Files that patterns of the engine itself hide: one finding for each folder that it does not read, and
+/// one for each other file.
+fn without_file(
+    engine: &Conventions,
+    layout: &Layout,
+    ignored: &IgnoreFiles,
+    patterns: &IgnorePatterns,
+    paths: &[&String],
+    sources: &mut SourceMap,
+) -> Vec<Diagnostic> {
+    let mut folders: BTreeMap<String, usize> = BTreeMap::new();
+    let mut out = Vec::new();
+
+    for path in paths {
+        let in_source = ignored.in_source(path);
+        match hidden_folder(patterns, &in_source) {
+            Some(folder) => *folders.entry(folder).or_default() += 1,
+            None => {
+                let span = sources.add_path(path);
+                out.push(by_engine(engine, span, path, &layout.tree));
+            }
+        }
+    }
+
+    out.extend(folders.into_iter().map(|(folder, count)| {
+        let title = engine.title;
+        let message = format!(
+            "{title} does not read the folder {folder}, which holds {count} files of the tree"
+        );
+        let fix = format!(
+            "render into another folder (--tree), or write a {} at the root of the repository: \
+             !{folder}/**",
+            engine.ignore_file
+        );
+        fault(sources.add_path(&folder), message, fix)
+    }));
+    out
+}
+
+/// The uppermost folder on the path of a file that the engine does not read as a whole.
+fn hidden_folder(patterns: &IgnorePatterns, path: &str) -> Option<String> {
+    let ends = path.match_indices('/').map(|(at, _)| at);
+    let mut folders = ends.map(|at| &path[..at]);
+    let hidden = folders.find(|folder| patterns.hides(&format!("{folder}/file")).is_some());
+    hidden.map(str::to_owned)
 }
 
 /// A file that the engine leaves out by itself.

@@ -298,6 +298,17 @@ impl Lock {
         self.spans.get(path).copied().unwrap_or(Span::file(id))
     }
 
+    /// The number of namespaces that the records of each tenant have, on all clusters.
+    pub fn tenants_namespaces(&self) -> BTreeMap<&str, usize> {
+        let mut all = BTreeMap::new();
+        for entry in self.files.values() {
+            if let Some(tenant) = entry.tenant.as_deref() {
+                *all.entry(tenant).or_default() += namespaces(entry).count();
+            }
+        }
+        all
+    }
+
     /// The line of a cluster; `None` if the lock has none.
     pub fn cluster_line(&self, cluster: &str) -> Option<Span> {
         self.cluster_lines.get(cluster).copied()

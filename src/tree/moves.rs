@@ -141,7 +141,9 @@ pub fn check_moves<T: ObjectForm>(
         }
 
         moves.orphans(&mut out);
+        let before = out.len();
         moves.changed_files(&bundle.tenants, &mut out);
+        out.extend(place_changed(request, bundle.cluster, &out[before..]));
     }
 
     out
@@ -168,6 +170,11 @@ fn unknown_clusters(request: &TreeRequest<'_>, out: &mut Vec<Diagnostic>) {
 /// Warns of clusters whose units hold verbatim files beside the floor, once.
 fn manifests_with_floor(request: &TreeRequest<'_>) -> Option<Diagnostic> {
     let spec = &request.fleet.spec;
+    let stated = spec.delivery.as_ref().and_then(|d| d.manifests.as_ref());
+    // The move is under way.
+    if stated.is_some_and(|place| place.value == ManifestPlace::Moving) {
+        return None;
+    }
     let has_files = |cluster: usize| {
         let mut on = request.tenancy.tenants.iter().filter_map(|t| t.on(cluster));
         on.any(|on| !on.manifests.is_empty() && !on.plain)
@@ -183,19 +190,13 @@ fn manifests_with_floor(request: &TreeRequest<'_>) -> Option<Diagnostic> {
         return None;
     }
 
-    let stated = spec.delivery.as_ref().and_then(|d| d.manifests.as_ref());
     let span = stated.map_or(request.fleet.name.span, |place| place.span);
     let message = format!(
         "verbatim files of tenants lie in the units of the floor on {}: one that the cluster refuses \
          stops the floor",
         first_clusters(&shared)
     );
-    let fix = match stated.map(|place| place.value) {
-        Some(ManifestPlace::Moving) => {
-            "once this is applied, set delivery.manifests: own (docs/upgrading.md)"
-        }
-        _ => "set delivery.manifests: moving, and, once that is applied, own (docs/upgrading.md)",
-    };
+    let fix = "set delivery.manifests: moving, and, once that is applied, own (docs/upgrading.md)";
     Some(
         Diagnostic::new(&MANIFESTS_WITH_FLOOR, span, message)
             .fix(fix)
@@ -315,8 +316,9 @@ impl<'a, T: ObjectForm> Moves<'a, T> {
             return None;
         };
 
+        let recorded = self.request.lock.span(&entry.path);
         let finding = Diagnostic::new(&OBJECT_MOVED, tenant.name.span, message)
-            .related(self.request.lock.span(&entry.path), "where it is now")
+            .related(recorded, format!("{}, where it is now", entry.path))
             .fix(fix)
             .tenant(name);
 
@@ -363,7 +365,7 @@ impl<'a, T: ObjectForm> Moves<'a, T> {
             .tenant(owner);
 
         match tenant {
-            Some(_) => finding.related(recorded, "it was rendered here"),
+            Some(_) => finding.related(recorded, format!("{}, where it is now", entry.path)),
             None => finding,
         }
     }
@@ -500,6 +502,33 @@ fn derived_names(
             );
         }
     }
+}
+
+/// The fleet asks for another place of verbatim files than the cluster was rendered with, and `found`
+/// has an object that would move. Then nothing of the new place is rendered.
+fn place_changed(
+    request: &TreeRequest<'_>,
+    cluster: usize,
+    found: &[Diagnostic],
+) -> Option<Diagnostic> {
+    let cluster = &request.fleet.spec.clusters[cluster];
+    let recorded = request.lock.clusters.get(cluster.name.as_str())?;
+    let moves = found.iter().any(|finding| finding.rule == &OBJECT_MOVED);
+    if !moves || recorded.manifests == cluster.settled.manifests {
+        return None;
+    }
+
+    let delivery = request.fleet.spec.delivery.as_ref();
+    let stated = delivery.and_then(|delivery| delivery.manifests.as_ref());
+    let span = stated.map_or(request.fleet.name.span, |place| place.span);
+    let message = format!(
+        "the verbatim files of tenants on `{}` would move to other units in one commit",
+        cluster.name.value
+    );
+    let fix = "set delivery.manifests: moving, and, once that is applied, the new place \
+               (docs/upgrading.md)";
+    let finding = Diagnostic::new(&OBJECT_MOVED, span, message);
+    Some(finding.fix(fix).scope(Scope::Fleet))
 }
 
 /// The fleet asks for another unit or count than the cluster was rendered with: everything would

@@ -576,3 +576,26 @@ fn a_removed_tenant_is_compared_as_the_revision_has_it() {
     assert!(of_tenant.count() > 5, "{}", ran.all());
     assert!(!ran.all().contains("not compared"), "{}", ran.all());
 }
+
+/// A tenant with an error at an edge is rendered without the edge, and compared.
+#[test]
+fn an_error_that_holds_nobody_leaves_nobody_out() {
+    let sandbox = crate::support::two_tenants_with_an_edge();
+    sandbox.run(&["render"]).code(0);
+    sandbox.git(&["init", "-q"]).code(0);
+    sandbox.git(&["add", "-A"]).code(0);
+    sandbox.git(&["commit", "-qm", "all"]).code(0);
+    sandbox.write("tenants/b.yaml", crate::support::tenant("b", ""));
+
+    let ran = sandbox.run(&["diff"]).code(1);
+    assert!(ran.err.contains("network/one-sided-edge"), "{}", ran.err);
+    assert!(!ran.err.contains("held"), "{}", ran.err);
+
+    sandbox.write(
+        "tenants/b.yaml",
+        crate::support::tenant("b", "  quota: {pods: many}\n"),
+    );
+    let ran = sandbox.run(&["diff"]).code(1);
+    let says = "held, and left out of the comparison: b\n";
+    assert!(ran.err.contains(says), "{}", ran.err);
+}

@@ -95,11 +95,19 @@ fn a_move_takes_two_steps() {
     let floor = "rendered/prod/tenants/a/a.yaml";
     let apart = "rendered/prod/manifests/a/a.yaml";
 
+    // Nothing of a move that is refused is written.
+    let before = sandbox.files();
     let (code, said) = move_to(&sandbox, "shared", "own");
     assert!(code == 1 && said.contains("tree/object-moved"), "{said}");
-    assert!(!sandbox.has(apart));
+    let mut after = sandbox.files();
+    let fleet_file =
+        |files: &std::collections::BTreeMap<String, Vec<u8>>| files["tenants/fleet.yaml"].clone();
+    after.insert("tenants/fleet.yaml".to_owned(), fleet_file(&before));
+    assert!(after == before, "{said}");
 
-    assert_eq!(move_to(&sandbox, "own", "moving").0, 0);
+    // While the move is under way, nothing is said of it.
+    let (code, said) = move_to(&sandbox, "own", "moving");
+    assert!(code == 0 && !said.contains("warning["), "{said}");
     assert!(sandbox.read(unit).contains("commonMetadata:") && !sandbox.has(apart));
     let config = CONFIG.replace("NS", "a");
     assert!(sandbox.read(floor).contains(&config));

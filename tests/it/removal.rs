@@ -1,6 +1,6 @@
 //! Removed tenants and namespaces: what stays, what must be allowed, and what is quarantined.
 
-use crate::support::{FLEET, Sandbox, tenant, two_tenants};
+use crate::support::{FLEET, Sandbox, tenant, two_tenants, two_tenants_with_an_edge};
 use std::fs;
 
 #[test]
@@ -225,4 +225,82 @@ fn a_removal_waits_for_files_that_cannot_be_read() {
         .join("rendered/prod/tenants/a/a.yaml")
         .exists();
     assert!(!is_there, "an error of another tenant keeps nobody");
+}
+
+fn committed(sandbox: &Sandbox) {
+    sandbox.git(&["init", "-q"]).code(0);
+    sandbox.git(&["add", "-A"]).code(0);
+    sandbox.git(&["commit", "-qm", "all"]).code(0);
+}
+
+/// A removal that is rendered, and not allowed in the check, is the one error: of a tenant, and of a
+/// namespace; beside it, what another file has is still found.
+#[test]
+fn a_rendered_removal_is_the_one_error_of_the_check() {
+    let goes: fn(&Sandbox) = |sandbox| {
+        fs::remove_file(sandbox.path().join("tenants/a.yaml")).expect("removed");
+    };
+    let shrinks: fn(&Sandbox) = |sandbox| sandbox.write("tenants/a.yaml", tenant_a("[{name: a}]"));
+
+    for unit in ["unit: tenant", "unit: shard, shards: 2"] {
+        for change in [goes, shrinks] {
+            let fleet = format!("{FLEET}  delivery: {{{unit}}}\n");
+            let sandbox = Sandbox::with(&[
+                ("tenants/fleet.yaml", &fleet),
+                ("tenants/a.yaml", &tenant_a("[{name: a}, {name: a2}]")),
+                ("tenants/b.yaml", &tenant("b", "")),
+            ]);
+            sandbox.run(&["render"]).code(0);
+            committed(&sandbox);
+            change(&sandbox);
+            sandbox.run(&["render", "--allow-removal", "a"]).code(0);
+
+            let check = ["render", "--check", "--since", "HEAD"];
+            let refused = sandbox.run(&check).code(1).out;
+            let errors = refused.matches("error[").count();
+            let removals = refused.matches("lifecycle/unretired-removal").count();
+            assert!(errors > 0 && errors == removals, "{refused}");
+            sandbox
+                .run(&[&check[..], &["--allow-removal", "a"]].concat())
+                .code(0);
+
+            sandbox.write("rendered/prod/tenants/extra.yaml", "a: b\n");
+            let both = sandbox.run(&check).code(1).out;
+            assert!(both.contains("rendered/prod/tenants/extra.yaml"), "{both}");
+        }
+
+        // A removal that is not rendered is the one error too: nothing on disk is stale.
+        let sandbox = two_tenants();
+        sandbox.run(&["render"]).code(0);
+        committed(&sandbox);
+        goes(&sandbox);
+        let ran = sandbox
+            .run(&["render", "--check", "--since", "HEAD"])
+            .code(1);
+        assert_eq!(ran.out.matches("error[").count(), 1, "{}", ran.out);
+        assert!(ran.out.contains("held: a") || ran.err.contains("held: a"));
+    }
+}
+
+/// The consumers of a removed provider are named in the first run, and keep their edge until it goes.
+#[test]
+fn a_removed_provider_is_reported_at_its_consumers_at_once() {
+    let sandbox = two_tenants_with_an_edge();
+    sandbox.run(&["render"]).code(0);
+    let consumer = sandbox.read("rendered/prod/tenants/a/a.yaml");
+    fs::remove_file(sandbox.path().join("tenants/b.yaml")).expect("removed");
+
+    let first = sandbox.run(&["render"]).code(1).all();
+    let says = "there is no tenant `b`";
+    assert_eq!(first.matches(says).count(), 1, "{first}");
+    assert!(first.contains("held: b\n"), "{first}");
+    assert_eq!(sandbox.read("rendered/prod/tenants/a/a.yaml"), consumer);
+
+    let second = sandbox
+        .run(&["render", "--allow-removal", "b"])
+        .code(1)
+        .all();
+    assert_eq!(second.matches(says).count(), 1, "{second}");
+    assert!(!second.contains("held:"), "{second}");
+    assert!(!sandbox.has("rendered/prod/tenants/b"));
 }

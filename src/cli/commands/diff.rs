@@ -21,7 +21,7 @@ use tenantry::kube::ObjectId;
 use tenantry::report::diff::{
     Deltas, Difference, class, delta_text, diff, json, markdown, summary, text, untold,
 };
-use tenantry::report::plural;
+use tenantry::report::{first_few, plural};
 use tenantry::source::{Source, SourceMap};
 use tenantry::spec::fleet::{ClusterSpec, FleetSpec, ManifestPlace, SourceMode};
 
@@ -58,7 +58,7 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<Outcome, CliError> {
     if args.against.is_none() {
         let untold = untold(&comparison.deltas);
         match class {
-            DeltaClass::CannotTell if has_errors => {
+            DeltaClass::CannotTell if compiled.standings.held().next().is_some() => {
                 let says = "isolation: tenants with an error are left out: mend the errors first";
                 output::status(cli, says);
             }
@@ -80,10 +80,14 @@ fn report_errors(cli: &Cli, session: &Session, compiled: &Compiled<RenderedObjec
         let findings = &listed(&session.sources, findings);
         let text = tenantry::report::text(&session.sources, findings, false, 120);
         output::err(&text);
-        output::status(
-            cli,
-            "the tenants above are held, and left out of the comparison",
-        );
+        let held: Vec<&str> = compiled.standings.held().collect();
+        if !held.is_empty() {
+            let names = first_few(held.iter().copied());
+            output::status(
+                cli,
+                &format!("held, and left out of the comparison: {names}"),
+            );
+        }
     }
     has_errors
 }

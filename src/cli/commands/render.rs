@@ -33,14 +33,14 @@ pub fn run(cli: &Cli, args: &RenderArgs) -> Result<Outcome, CliError> {
     };
 
     let disk = DiskStore::new(&workspace.root)?;
+    if let Some(revision) = &args.since {
+        return since::run(cli, args, &disk, revision);
+    }
+
     let context = Context {
         removable: args.allow_removal.clone(),
         ..Context::default()
     };
-
-    if let Some(revision) = &args.since {
-        return since::run(cli, args, workspace, &disk, context, revision);
-    }
     let mut session = Session::read_with(cli, workspace, &disk, context)?;
     session.check_home()?;
     let selection = select(args, &session)?;

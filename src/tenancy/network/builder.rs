@@ -200,7 +200,8 @@ impl<'a> PolicyBuilder<'_, 'a> {
     }
 
     /// The tenant that a peer names. `None`, and a finding, if there is no such tenant, if it is
-    /// this one, or if the two share no cluster. `None` without a finding if the tenant is held.
+    /// this one, or if the two share no cluster. `None` without a finding if the tenant is held. A
+    /// tenant whose document was removed is reported, and keeps its edges until it goes.
     pub fn peer_tenant(
         &mut self,
         name: &Spanned<Name>,
@@ -208,7 +209,7 @@ impl<'a> PolicyBuilder<'_, 'a> {
         side: &Side,
     ) -> Option<&'a Tenant> {
         let Some(other) = self.index.tenant(name) else {
-            if !self.known.has(name) {
+            if !self.known.has(name) || self.known.is_going(name) {
                 self.report_unknown_tenant(name, side);
             }
             return None;
@@ -257,7 +258,9 @@ impl<'a> PolicyBuilder<'_, 'a> {
         let own = &self.tenant.name.value;
         let prior = self.known.prior;
         // The tenant did not write anything wrong: the other one went.
-        let is_gone = prior.is_removed(name) || !prior.has_changed(own, &self.tenant.input);
+        let is_gone = prior.is_removed(name)
+            || self.known.is_going(name)
+            || !prior.has_changed(own, &self.tenant.input);
         match is_gone {
             true => self
                 .findings

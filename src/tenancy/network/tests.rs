@@ -113,6 +113,7 @@ fn planned_after(mut tenants: Vec<Tenant>, prior: &Prior<'_>, held: &[&str]) -> 
         read: names.iter().map(String::as_str).collect::<IndexSet<_>>(),
         absent: &absent,
         prior,
+        has_unreadable_file: false,
     };
 
     let held: BTreeSet<String> = held.iter().map(|name| (*name).to_owned()).collect();
