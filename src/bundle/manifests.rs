@@ -170,25 +170,54 @@ pub fn wanted(tenancy: &Tenancy, sources: &SourceMap) -> Vec<NamedManifest> {
     all
 }
 
-/// The reason why another reader could see other objects in a text than tenantry does.
+/// Why another reader could see other objects in a text than tenantry does.
+pub struct ReadOtherwise {
+    /// The reason.
+    pub reason: &'static str,
+    /// What mends it.
+    pub fix: &'static str,
+}
+
+/// Finds out whether another reader could see other objects in a text than tenantry does.
 ///
 /// Flux reads with kyaml. It splits at every line that begins with `---`, expands every object with
 /// `items`, and breaks lines at U+0085, U+2028 and U+2029.
-pub fn read_otherwise(raw: &str, value: &serde_json::Value) -> Option<&'static str> {
+pub fn read_otherwise(raw: &str, value: &serde_json::Value) -> Option<ReadOtherwise> {
     let kind = value
         .get("kind")
         .and_then(|kind| kind.as_str())
         .unwrap_or_default();
-    if value.get("items").is_some() || kind.ends_with("List") {
-        return Some("a list of objects: Flux would apply each of its items");
-    }
-    if raw.lines().any(|line| line.starts_with("---")) {
-        return Some("a line begins with `---`: Flux would read a new document there");
-    }
-    let odd = ['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}'];
-    let lone_return = raw.replace("\r\n", "\n").contains('\r');
-    (lone_return || raw.contains(odd))
-        .then_some("a character that other readers take for the end of a line")
+    let is_list = value.get("items").is_some() || kind.ends_with("List");
+    let has_separator = || raw.lines().any(|line| line.starts_with("---"));
+    let has_line_end = || {
+        let has_lone_return = raw.replace("\r\n", "\n").contains('\r');
+        has_lone_return || raw.contains(['\u{85}', '\u{2028}', '\u{2029}'])
+    };
+
+    let (reason, fix) = if is_list {
+        (
+            "a list of objects: Flux would apply each of its items",
+            "write one object a document",
+        )
+    } else if has_separator() {
+        (
+            "a line begins with `---`: Flux would read a new document there",
+            "indent the line, or write one object a document",
+        )
+    } else if raw.contains('\u{feff}') {
+        (
+            "a byte order mark (U+FEFF), which would stand in the middle of the rendered file",
+            "save the file as UTF-8 without a byte order mark",
+        )
+    } else if has_line_end() {
+        (
+            "a character that other readers take for the end of a line",
+            "remove the character, or write it as an escape in double quotes",
+        )
+    } else {
+        return None;
+    };
+    Some(ReadOtherwise { reason, fix })
 }
 
 /// The reason why a tenant may not have an object even in its own namespace: the object reaches
@@ -418,8 +447,7 @@ impl VerbatimObject<'_> {
                     .fix("write it in plain YAML, which every reader reads alike"),
             ));
         }
-        if let Some(reason) = read_otherwise(raw, &self.value) {
-            let fix = "write one object a document, in plain YAML";
+        if let Some(ReadOtherwise { reason, fix }) = read_otherwise(raw, &self.value) {
             return self.refuse(&MANIFEST, reason.to_owned(), fix);
         }
 

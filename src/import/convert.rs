@@ -1,7 +1,7 @@
 //! One namespace: which fields say what was found, and what is passed through.
 
 use super::{FoundObject, Left, SurveyedNamespace, may_carry};
-use crate::bundle::{reaches_out, read_otherwise as refused};
+use crate::bundle::{reaches_out, read_otherwise};
 use crate::diagnostic::Rule;
 use crate::kube::Quantity;
 use crate::kube::RBAC;
@@ -63,9 +63,8 @@ impl Converted {
     }
 
     fn pass(&mut self, found: &FoundObject) {
-        if let Some(reason) = refused(&found.raw, &found.value) {
-            let (what, reason) = (found.id.to_string(), reason.to_owned());
-            self.leave(found, what, &reason);
+        if let Some(refused) = read_otherwise(&found.raw, &found.value) {
+            self.leave(found, found.id.to_string(), refused.reason);
             return;
         }
 

@@ -397,6 +397,8 @@ pub fn hand_over(output: &Output, from: &str) -> String {
     let mut text = format!(
         "# Imported from {from}
 
+Paths are from the folder of this file.
+
 - Tenants: {}
 - Objects that a field of a spec describes: {}
 - Objects that are passed through byte for byte (`manifests/`): {}
@@ -405,15 +407,18 @@ pub fn hand_over(output: &Output, from: &str) -> String {
 
 ## How the objects change hands
 
-1. `tenantry check && tenantry render`, then `tenantry diff --against {from}`: it lists what would change. Nothing should.
-2. Commit. Suspend whatever applies {from} now, so that two do not prune each other's objects:
+1. Run `tenantry check && tenantry render`, then `tenantry diff --against {from}`. It compares the objects in the imported
+   namespaces. It adds the RoleBinding `manifests` to each namespace of a tenant with `manifests`: by it, Flux applies
+   these objects. Every other line is a change of a running object: find its reason before you go on.
+2. Commit. Suspend what applies the folder {from} now, so that two do not prune each other's objects:
    for Flux `flux suspend kustomization NAME`; for a pipeline, its job.
-3. Let the entry files (`clusters/*/tenantry.yaml`) be applied. Adopted objects are merged
+3. Let the entry files (`clusters/*/tenantry.yaml` of the repository) be applied. Adopted objects are merged
    (`kustomize.toolkit.fluxcd.io/ssa: Merge`): fields that others set stay.
-4. When every Kustomization is ready: take {from} out of what is applied, with pruning off
-   (`kustomize.toolkit.fluxcd.io/prune: disabled`), then delete it.
-5. Tighten, tenant by tenant: set `profile: restricted`, take `floor.yaml` out of its `manifests`, give its owners the
-   role `owner` under a new `binding`, drop `floor` and its waivers. `tenantry diff` shows just that.
+4. When every Kustomization of tenantry is ready: turn off the pruning of what applied the folder {from}
+   (`prune: false` of its Kustomization), then delete that Kustomization or job, and the folder.
+5. Tighten, tenant by tenant: set `profile: restricted`, take `manifests/TENANT/floor.yaml` out of the tenant's
+   `manifests`, give its owners the role `owner` under a new `binding`, remove `floor` and the tenant's file of
+   `waivers/`. `tenantry diff` shows just that.
 ",
         output.tenants,
         output.carried,

@@ -75,8 +75,11 @@ impl<'w> TenantDraft<'_, 'w> {
                     all.len()
                 );
                 out.push(
-                    Diagnostic::new(&INCOMPLETE, self.doc.name.span, message)
-                        .fix(format!("add spec.clusters, of {}", names_of(all))),
+                    Diagnostic::new(&INCOMPLETE, self.doc.name.span, message).fix(format!(
+                        "add spec.clusters, of {}; or defaults.clusters to the profile of \
+                             such tenants",
+                        names_of(all)
+                    )),
                 );
                 Vec::new()
             }

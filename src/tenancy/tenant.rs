@@ -24,6 +24,12 @@ use std::sync::Arc;
 rule! {
     /// After merging, a field is missing that a tenant must have: its owners, its namespaces, its
     /// clusters.
+    ///
+    /// In a fleet with one cluster, a tenant need not name it. When a second cluster is added, each
+    /// tenant must.
+    /// ## Fix
+    /// Add the field. Before you add a second cluster, add `clusters` with the first one to each tenant,
+    /// or to its profile (`defaults.clusters`).
     pub static INCOMPLETE = "tenancy/incomplete", Error;
 }
 rule! {
