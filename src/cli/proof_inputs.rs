@@ -17,8 +17,8 @@ use super::session::{Selection, Session};
 #[cfg(feature = "git")]
 use super::workspace::Workspace;
 use super::workspace::working_folder;
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tenantry::bundle::{ClusterBundle, RenderedObject};
 use tenantry::diagnostic::{Diagnostic, Scope};
@@ -26,6 +26,7 @@ use tenantry::graph::{self, Cluster, ClusterObjects, NOT_READ};
 use tenantry::source::{MAX_MANIFEST_BYTES, Source, SourceId, SourceMap, parent};
 use tenantry::spec::FleetDoc;
 use tenantry::tenancy::{self, ProofWaiver};
+use tenantry::tree::entry_path;
 
 /// The largest snapshot that is read, in bytes.
 const MAX_SNAPSHOT: u64 = 1 << 30;
@@ -129,7 +130,8 @@ fn read_session(
     let standings = compiled.standings;
 
     let given = given.map_or_else(|| GivenFiles::read(cli, beside), Ok)?;
-    let extra = ExtraFiles::new(beside, given, &mut session.sources);
+    let mut extra = ExtraFiles::new(beside, given, &mut session.sources);
+    extra.find_entries(cli, &session)?;
     assemble(
         beside,
         &mut session,
@@ -215,7 +217,8 @@ fn read_concerned(
     }
     refuse_without_fleet(beside)?;
     let files = given.insert(GivenFiles::read(cli, beside)?);
-    let extra = ExtraFiles::new(beside, files.clone(), &mut session.sources);
+    let mut extra = ExtraFiles::new(beside, files.clone(), &mut session.sources);
+    extra.find_entries(cli, &session)?;
 
     loop {
         let (bundles, findings) = session.render_tenants(&tenants);
@@ -401,6 +404,8 @@ struct ExtraFiles {
     snapshots: Arc<[Snapshot]>,
     /// How manifests are read: objects are kept if one of the inputs has an admission policy.
     options: graph::ReadOptions,
+    /// The manifests that are entry files of the tree, each with the cluster that it is for.
+    entries: BTreeMap<SourceId, String>,
 }
 
 /// The manifests of one `--also`.
@@ -534,7 +539,33 @@ impl ExtraFiles {
                 keeps: has_policies,
                 namespace: beside.manifest_namespace.as_deref().map(Into::into),
             },
+            entries: BTreeMap::new(),
         }
+    }
+
+    /// Finds the entry files of the tree among the manifests. Each is for its own cluster, also if the
+    /// argument names none: `--also clusters`.
+    fn find_entries(&mut self, cli: &Cli, session: &Session) -> Result<(), CliError> {
+        let Some(fleet) = session.resolved.fleet() else {
+            return Ok(());
+        };
+        let start = working_folder(cli)?;
+        let base = &session.workspace.tree_base;
+        let clusters = fleet.spec.clusters.iter().map(|c| c.name.as_str());
+        let own: BTreeMap<PathBuf, &str> = clusters
+            .filter_map(|name| {
+                let path = base.join(entry_path(fleet, name).ok()?);
+                Some((path.canonicalize().ok()?, name))
+            })
+            .collect();
+
+        for id in self.manifests.iter().flat_map(|manifests| &manifests.ids) {
+            let path = start.join(&session.sources.get(*id).path).canonicalize();
+            if let Some(name) = path.ok().and_then(|path| own.get(&path)) {
+                self.entries.insert(*id, (*name).to_owned());
+            }
+        }
+        Ok(())
     }
 
     /// The inputs that are for one cluster; those that name no cluster are for each.
@@ -546,7 +577,12 @@ impl ExtraFiles {
         let applies = |named: &Option<String>| named.is_none() || named.as_deref() == cluster;
         let manifests = || self.manifests.iter().filter(|m| applies(&m.cluster));
 
-        let ids: Vec<SourceId> = manifests().flat_map(|m| m.ids.iter().copied()).collect();
+        let ids = manifests().flat_map(|m| m.ids.iter().copied());
+        let is_own = |id: &SourceId| {
+            let entry_of = self.entries.get(id);
+            entry_of.is_none_or(|name| cluster == Some(name.as_str()))
+        };
+        let ids: Vec<SourceId> = ids.filter(is_own).collect();
         let reading = graph::read_with(sources, &ids, &self.options);
         let mut inputs = graph::ExtraFacts {
             facts: reading.facts,

@@ -1,6 +1,6 @@
 //! The manifests that `prove --also` reads beside a fleet, or without one.
 
-use crate::support::{Sandbox, fixture, json, shared, two_tenants_with_an_edge};
+use crate::support::{Sandbox, fixture, json, shared, tenant, two_tenants_with_an_edge};
 use std::fs;
 use std::process::Command;
 
@@ -293,4 +293,34 @@ fn a_fleet_without_the_lockdown_of_flux_is_refuted() {
         "{}",
         ran.out
     );
+}
+
+/// The entry files of the tree are found in a folder of `--also`: each counts for its own cluster.
+#[test]
+fn an_entry_file_is_for_its_own_cluster() {
+    let fleet = "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\n\
+                 spec:\n  clusters: [{name: prod}, {name: stage}]\n";
+    let spec = tenant("red", "  clusters: [prod, stage]\n");
+    let sandbox = Sandbox::with(&[("tenants/fleet.yaml", fleet), ("tenants/red.yaml", &spec)]);
+    sandbox.run(&["render"]).code(0);
+
+    let named = [
+        "prove",
+        "--also",
+        "prod=clusters/prod",
+        "--also",
+        "stage=clusters/stage",
+    ];
+    let apart = sandbox.run(&named);
+    let together = sandbox.run(&["prove", "--also", "clusters"]);
+    assert_eq!(together.out, apart.out);
+    assert_eq!(together.code, apart.code);
+
+    // Another file of the folder is for every cluster.
+    let binding = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\n\
+                   metadata: {name: x}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}\n\
+                   subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: red-admins}]\n";
+    sandbox.write("clusters/prod/more.yaml", binding);
+    let more = sandbox.run(&["prove", "--also", "clusters"]).out;
+    assert!(more != together.out, "{more}");
 }
