@@ -268,12 +268,8 @@ impl TenantManifests {
     /// The same, for the versions of Kubernetes that the clusters have.
     #[must_use]
     pub fn of_clusters(self, clusters: &[ClusterSpec]) -> Self {
-        let minor = |cluster: &ClusterSpec| {
-            let version = cluster.kubernetes.as_ref()?.to_string();
-            version.split('.').nth(1)?.parse().ok()
-        };
         Self {
-            minors: clusters.iter().map(minor).collect(),
+            minors: clusters.iter().map(ClusterSpec::minor).collect(),
             ..self
         }
     }

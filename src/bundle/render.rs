@@ -11,7 +11,7 @@ use crate::delivery::{self, ClusterEngine, Treatment};
 use crate::diagnostic::{Diagnostic, Scope};
 use crate::expression::NameScope;
 use crate::kube::names::OWNER_LABEL;
-use crate::kube::{ObjectId, kinds};
+use crate::kube::{ObjectId, kinds, validation};
 use crate::source::{SourceMap, Span};
 use crate::spec::FleetDoc;
 use crate::spec::fleet::{ClusterSpec, ManifestPlace};
@@ -148,6 +148,8 @@ struct Renderer<'a> {
     owner: &'a str,
     engine_namespace: &'a str,
     apis: Option<&'a [Line]>,
+    /// The minor of Kubernetes 1, if it is stated.
+    minor: Option<u32>,
     templates: &'a Templates,
     manifests: &'a TenantManifests,
     sources: &'a SourceMap,
@@ -200,6 +202,7 @@ impl<'a> Renderer<'a> {
             owner: &fleet.name.value,
             engine_namespace: engine.namespace(),
             apis: cluster.apis.as_deref(),
+            minor: cluster.minor(),
             templates,
             manifests,
             sources,
@@ -232,7 +235,7 @@ impl<'a> Renderer<'a> {
         let mut objects: Vec<Object<'_>> = Vec::new();
         for (mut value, origin) in found {
             let labels = map! { OWNER_LABEL => self.owner };
-            let made = checked(&value, origin, self.fleet_span).map(|id| {
+            let made = checked(&value, origin, self.fleet_span, self.minor).map(|id| {
                 decorate(&mut value, &labels, self.annotations.of(&id, None, false));
                 Object {
                     id,
@@ -346,7 +349,7 @@ impl<'a> Renderer<'a> {
         tenant: &Tenant,
         on: &OnCluster,
     ) -> Result<Object<'a>, Box<Diagnostic>> {
-        let id = checked(&value, origin, tenant.name.span)?;
+        let id = checked(&value, origin, tenant.name.span, self.minor)?;
         let span = || origin.unwrap_or_else(|| span_of(tenant, on, &id));
         let home = match id.kind.as_str() {
             "Namespace" => &id.name,
@@ -623,12 +626,14 @@ fn decorate(value: &mut Value, labels: &Value, annotations: &Value) {
     });
 }
 
-/// The identity of an object that a template yields, if its schema accepts it. Without an `origin`,
-/// the template is built in, and a fault is at `spec_span`.
+/// The identity of an object that a template yields, if its schema accepts it, or, for a kind without
+/// one, the API server of a minor. Without an `origin`, the template is built in, and a fault is at
+/// `spec_span`.
 fn checked(
     value: &Value,
     origin: Option<Span>,
     spec_span: Span,
+    minor: Option<u32>,
 ) -> Result<ObjectId, Box<Diagnostic>> {
     let invalid = |message: String| {
         let fix = match origin {
@@ -656,7 +661,21 @@ fn checked(
             "`{id}` is refused by its schema: {}",
             faults.join("; ")
         ))),
-        _ => Ok(id),
+        Some(_) => Ok(id),
+        None => match refusal(&id, value, minor) {
+            Some(reason) => Err(invalid(format!("`{id}` would not be applied: {reason}"))),
+            None => Ok(id),
+        },
+    }
+}
+
+/// Why the API server of a minor takes no such object.
+fn refusal(id: &ObjectId, value: &Value, minor: Option<u32>) -> Option<String> {
+    let version = value.get("apiVersion").and_then(Value::as_str);
+    let version = version.unwrap_or_default();
+    match validation::find_unserved(id, version, minor) {
+        Some(unserved) => Some(unserved.to_string()),
+        None => validation::check(id, version, value, minor).map(|refusal| refusal.to_string()),
     }
 }
 

@@ -275,12 +275,12 @@ pub struct ClusterSpec {
     /// Default: none.
     /// Renders: nothing by itself.
     pub ring: Option<Spanned<Name>>,
-    /// The Kubernetes minor version, in quotes: `"1.34"`. Verbatim objects are held against the kinds
-    /// and fields of this version, and templates read it as `cluster.kubernetes`.
+    /// The Kubernetes minor version, in quotes: `"1.34"`. Objects of verbatim files and templates are
+    /// held against the kinds and fields of this version. Templates read it as `cluster.kubernetes`.
     ///
-    /// Default: verbatim objects may have the kinds and fields of any version.
+    /// Default: objects may have the kinds and fields of any version.
     /// Renders: nothing by itself.
-    /// Rules: `bundle/manifest-refused`.
+    /// Rules: `bundle/manifest-refused`, `bundle/object-invalid`.
     pub kubernetes: Option<Spanned<Minor>>,
     /// The network plugin.
     ///
@@ -675,6 +675,12 @@ pub enum UnitChoice {
 pub type OwnRanges<'a> = [(&'static str, &'a Option<Vec<Spanned<Cidr>>>); 4];
 
 impl ClusterSpec {
+    /// The minor of Kubernetes 1 that it states.
+    pub fn minor(&self) -> Option<u32> {
+        let version = self.kubernetes.as_ref()?.to_string();
+        version.split('.').nth(1)?.parse().ok()
+    }
+
     /// The networks of its pods, Services, nodes and API server.
     pub const fn own_ranges(&self) -> OwnRanges<'_> {
         [

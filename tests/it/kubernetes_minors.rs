@@ -2,7 +2,7 @@
 //! own release: the table of fields is made of `swagger.json`, and these tests read the documents of
 //! OpenAPI v3 and the discovery.
 
-use crate::support::{FLEET, Sandbox, root, say, tenant, tool, tool_or_say};
+use crate::support::{FLEET, Sandbox, documents, root, say, tenant, tool, tool_or_say};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -496,4 +496,61 @@ fn an_object_is_held_against_the_minor_of_each_cluster() {
             assert!(all.contains(part), "{part}\n{all}");
         }
     }
+}
+
+#[test]
+fn an_object_of_a_template_is_held_against_the_minor_of_the_cluster() {
+    let template = "apiVersion: batch/v1\nkind: CronJob\n\
+                    metadata: {name: t, namespace: \"{{ namespace.name }}\"}\n\
+                    spec:\n  schedule: '@daily'\n  jobTemplate: {spec: {template: {spec: {\
+                    restartPolicy: Never, hostnameOverride: a, containers: [{name: a, image: b}]}}}}\n";
+    let claim = "apiVersion: resource.k8s.io/v1\nkind: ResourceClaim\n\
+                 metadata: {name: t, namespace: \"{{ namespace.name }}\"}\n\
+                 spec: {devices: {requests: [{name: a, exactly: {deviceClassName: b}}]}}\n";
+    let check = |minor: &str, text: &str| {
+        let fleet = FLEET.replace("- name: prod", &format!("- {{name: prod{minor}}}"));
+        Sandbox::with(&[
+            ("tenants/fleet.yaml", &fleet),
+            ("tenants/red.yaml", &tenant("red", "")),
+            ("templates/namespace/t.yaml", text),
+        ])
+        .run(&["check"])
+    };
+
+    for text in [template, claim] {
+        check("", text).code(0);
+        check(", kubernetes: \"1.34\"", text).code(0);
+        let all = check(", kubernetes: \"1.33\"", text).code(1).all();
+        assert!(all.contains("bundle/object-invalid"), "{all}");
+        assert!(all.contains("Kubernetes 1.33"), "{all}");
+        assert!(all.contains("it was added in 1.34"), "{all}");
+    }
+    check("", &template.replace("schedule", "shedule")).code(1);
+}
+
+#[test]
+fn what_is_rendered_is_of_every_minor() {
+    let mut files = vec![root().join("rendered")];
+    let mut checked = 0;
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(self::files(&path, "", ""));
+            continue;
+        }
+        let path = path.strip_prefix(root()).expect("a path within").to_owned();
+        for object in documents(path.to_str().expect("a text")) {
+            let text = |key: &str| object[key].as_str().unwrap_or_default().to_owned();
+            let kind = (text("apiVersion"), text("kind"));
+            let made = tenantry::value::Value::from(&object);
+            for minor in OLDEST_MINOR..=NEWEST_MINOR {
+                let id = id_of(&kind);
+                let unserved = validation::find_unserved(&id, &kind.0, Some(minor));
+                assert_eq!(unserved, None, "{}", path.display());
+                let refusal = validation::check_fields(&id, &kind.0, &made, Some(minor));
+                assert_eq!(refusal, None, "{}", path.display());
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 50, "{checked}");
 }
