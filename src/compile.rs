@@ -89,10 +89,9 @@ pub fn resolve(
         fleet: &files.fleet_path,
         known: &known,
     };
-    let (shared_files, tenant_files): (Vec<&SpecFile>, Vec<&SpecFile>) = files
-        .inputs
-        .iter()
-        .partition(|input| home.is_shared(sources, input));
+    let inputs = files.inputs.iter();
+    let (shared_files, tenant_files): (Vec<&SpecFile>, Vec<&SpecFile>) =
+        inputs.partition(|input| home.is_shared(sources, input));
 
     let (mut shared, in_shared) = read_shared(sources, files, &shared_files, home, &mut findings);
     if let Some(fleet) = &mut shared.specs.fleet {
@@ -105,15 +104,15 @@ pub fn resolve(
         let resolve_context = resolve_context.as_ref();
         load_tenants(sources, &tenant_files, home, in_shared, resolve_context)
     };
+    let foreign = lock.foreign(&cluster_names(&shared.specs));
     let remember = || {
-        let foreign = lock.foreign(&cluster_names(&shared.specs));
         let mut prior = lock.prior(&context.removable, &foreign);
         if let Some(inputs) = &context.inputs {
             prior.compare_with(inputs);
         }
-        (prior, foreign)
+        prior
     };
-    let (mut loaded, (prior, foreign)) = rayon::join(load, remember);
+    let (mut loaded, prior) = rayon::join(load, remember);
     findings.append(&mut loaded.faults);
 
     let profiles_digest = digest_of_profiles(sources, &shared.profiles, &shared.specs);
@@ -125,21 +124,23 @@ pub fn resolve(
     spec::blame_files(&docs, &is_shared, &mut findings);
     let mut tenancy = Tenancy::default();
     if sound_fleet(&shared.specs, &findings).is_some() {
-        if let Some(resolve_context) = &resolve_context {
-            let linker = Linker {
-                resolve_context,
-                docs: &docs,
-                sources,
-                context,
-                prior: &prior,
-                failed: &findings,
-            };
-            let (linked, faults) = linker.link(loaded.made, about_all);
-            tenancy = linked;
-            findings.extend(faults);
-        } else {
-            findings.extend(about_all);
-        }
+        let linker = resolve_context.as_ref().map(|resolve_context| Linker {
+            resolve_context,
+            docs: &docs,
+            sources,
+            context,
+            prior: &prior,
+            failed: &findings,
+        });
+        let faults = match linker {
+            Some(linker) => {
+                let (linked, faults) = linker.link(loaded.made, about_all);
+                tenancy = linked;
+                faults
+            }
+            None => about_all,
+        };
+        findings.extend(faults);
     }
 
     drop(prior);
@@ -524,9 +525,7 @@ fn render_and_place<T: ObjectForm>(
         return false;
     };
     let findings = &mut compiled.findings;
-    let broken = failing(findings);
-    resolved.tenancy.set_aside(&broken);
-
+    resolved.tenancy.set_aside(&failing(findings));
     if !manifests.is_empty() {
         let foreign = resolved.lock.foreign(&cluster_names(&resolved.specs));
         let prior = resolved.lock.prior(&options.removable, &foreign);
@@ -563,7 +562,6 @@ fn render_and_place<T: ObjectForm>(
         let cluster = &fleet.spec.clusters[bundle.cluster];
         is_selected(&options.clusters, cluster.name.as_str())
     });
-
     retain_tenants(&mut bundles, |tenant| standings.is_rendered(tenant));
 
     // A new file that cannot be read may be that of a tenant which seems to be gone.

@@ -83,41 +83,24 @@ pub struct PastTree {
 /// cluster counts as behind.
 pub fn past_tree(workspace: &Workspace, revision: &str) -> Result<PastTree, CliError> {
     let repository = Repository::discover(&workspace.tree_base).map_err(fault("no repository"))?;
-    let root = tree_at(&repository, revision)?;
-    let folder = match folder_in(&repository, &workspace.tree_base)? {
-        path if path.as_os_str().is_empty() => root,
-        path => match root.get_path(&path) {
-            Ok(entry) => entry
-                .to_object(&repository)
-                .and_then(|object| object.peel_to_tree())
-                .map_err(fault(revision))?,
-            // The folder is new since then: nothing of it can be behind.
-            Err(_) => {
-                return Ok(PastTree {
-                    written: WrittenTree::at(revision, None, BTreeMap::new()),
-                    revision: TreeRevision {
-                        revision: revision.to_owned(),
-                        ..TreeRevision::default()
-                    },
-                });
-            }
-        },
+    let Some(folder) = folder_at(&repository, &workspace.tree_base, revision)? else {
+        // The folder is new since then: nothing of it can be behind.
+        return Ok(PastTree {
+            written: WrittenTree::at(revision, None, BTreeMap::new()),
+            revision: TreeRevision {
+                revision: revision.to_owned(),
+                ..TreeRevision::default()
+            },
+        });
     };
 
     let bytes = folder
         .get_name(LOCK)
         .and_then(|entry| repository.find_blob(entry.id()).ok())
         .map(|blob| blob.content().to_owned());
-    let lock = bytes
-        .clone()
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .map(|text| Lock::parse(SourceId(0), &Source::new(LOCK, text)))
-        .filter(|(_, faults)| faults.is_empty())
-        .map(|(lock, _)| lock)
-        .unwrap_or_default();
+    let lock = bytes.as_deref().and_then(sound_lock).unwrap_or_default();
 
     let entries: Vec<&str> = lock.clusters.values().map(|c| c.entry.as_str()).collect();
-
     let (mut files, mut records) = (BTreeMap::new(), BTreeMap::new());
     folder
         .walk(TreeWalkMode::PreOrder, |parent, entry| {
@@ -147,6 +130,31 @@ pub fn past_tree(workspace: &Workspace, revision: &str) -> Result<PastTree, CliE
             files,
         },
     })
+}
+
+/// A folder of the work tree as a revision has it; `None` if it has none there.
+fn folder_at<'a>(
+    repository: &'a Repository,
+    folder: &Path,
+    revision: &str,
+) -> Result<Option<git2::Tree<'a>>, CliError> {
+    let root = tree_at(repository, revision)?;
+    let path = folder_in(repository, folder)?;
+    if path.as_os_str().is_empty() {
+        return Ok(Some(root));
+    }
+    let Ok(entry) = root.get_path(&path) else {
+        return Ok(None);
+    };
+    let object = entry.to_object(repository).map_err(fault(revision))?;
+    object.peel_to_tree().map(Some).map_err(fault(revision))
+}
+
+/// The lock in a file, if all of it can be read.
+fn sound_lock(bytes: &[u8]) -> Option<Lock> {
+    let text = String::from_utf8(bytes.to_owned()).ok()?;
+    let (lock, faults) = Lock::parse(SourceId(0), &Source::new(LOCK, text));
+    faults.is_empty().then_some(lock)
 }
 
 /// The path of a folder below the repository's root.

@@ -1,38 +1,24 @@
 //! What touches the world: arguments, files, Git, the clock, the terminal. One file a command.
 
-#[cfg(feature = "cluster")]
-mod api_server;
 mod args;
 mod asked;
 mod bounded;
 mod bug;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod commands;
 mod concerned;
 mod files;
 #[cfg(feature = "git")]
 mod git;
-#[cfg(feature = "cluster")]
-mod credentials;
-#[cfg(feature = "cluster")]
-mod exec_plugin;
-#[cfg(feature = "cluster")]
-mod http;
 mod ignored;
 #[cfg(feature = "cluster")]
 mod interrupt;
 mod known;
-#[cfg(feature = "cluster")]
-mod kubeconfig;
-#[cfg(feature = "cluster")]
-mod lists;
-#[cfg(feature = "cluster")]
-mod live_session;
 mod output;
 mod past;
 mod proof_inputs;
 mod reading;
-#[cfg(feature = "cluster")]
-mod run_time;
 mod session;
 mod workspace;
 mod write;

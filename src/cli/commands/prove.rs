@@ -237,7 +237,7 @@ fn text(cli: &Cli, args: &ProveArgs, report: &ProofReport<'_>, is_output: bool) 
 fn read(cli: &Cli, args: &ProveArgs) -> Result<ProofInputs, CliError> {
     #[cfg(feature = "cluster")]
     if args.live {
-        return crate::cli::live_session::read(cli, &args.connect, &args.beside);
+        return crate::cli::cluster::live_session::read(cli, &args.connect, &args.beside);
     }
     proof_inputs::read_to_prove(cli, &args.beside.in_namespace(args.namespace.as_ref()))
 }

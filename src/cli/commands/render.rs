@@ -1,5 +1,6 @@
 //! `render`: writes the tree.
 
+#[cfg(feature = "git")]
 mod since;
 
 use super::check::summary;
@@ -34,7 +35,12 @@ pub fn run(cli: &Cli, args: &RenderArgs) -> Result<Outcome, CliError> {
 
     let disk = DiskStore::new(&workspace.root)?;
     if let Some(revision) = &args.since {
+        #[cfg(feature = "git")]
         return since::run(cli, args, &disk, revision);
+        #[cfg(not(feature = "git"))]
+        return Err(CliError::Usage(format!(
+            "--since {revision}: built without the feature `git`"
+        )));
     }
 
     let context = Context {
@@ -110,12 +116,25 @@ fn compare(
     );
 
     compiled.findings.extend(stale);
-    let hidden = ignored::check(&mut session, &compiled.tree);
+    add_hidden(&mut session, &mut compiled);
+    report_comparison(cli, &session, &compiled)
+}
+
+/// Adds what Git or Flux leaves out of the tree, as the last of the findings.
+fn add_hidden(session: &mut Session, compiled: &mut Compiled<ObjectText>) {
+    let hidden = ignored::check(session, &compiled.tree);
     compiled.findings.extend(hidden);
     sort(&session.sources, &mut compiled.findings);
+}
 
+/// Reports the findings of `render --check`.
+fn report_comparison(
+    cli: &Cli,
+    session: &Session,
+    compiled: &Compiled<ObjectText>,
+) -> Result<Outcome, CliError> {
     output::findings(cli, &session.sources, &compiled.findings, true)?;
-    output::status(cli, &summary(&session, &compiled, &compiled.findings, 0));
+    output::status(cli, &summary(session, compiled, &compiled.findings, 0));
     Ok(wrong(&compiled.findings))
 }
 
@@ -144,9 +163,7 @@ fn write(
     );
 
     compiled.findings.extend(plan.faults.iter().cloned());
-    let hidden = ignored::check(&mut session, &compiled.tree);
-    compiled.findings.extend(hidden);
-    sort(&session.sources, &mut compiled.findings);
+    add_hidden(&mut session, &mut compiled);
 
     output::findings(cli, &session.sources, &compiled.findings, false)?;
     if !plan.faults.is_empty() {

@@ -2,14 +2,14 @@
 
 mod printed;
 
-use crate::cli::api_server::{ApiServer, live_line};
 use crate::cli::args::{Cli, FailOnVerdict, ReportFormat, VerifyArgs};
 use crate::cli::bounded::{self, MAX_REPORT};
+use crate::cli::cluster::api_server::{ApiServer, live_line};
+use crate::cli::cluster::lists::{FetchOptions, Fetched};
+use crate::cli::cluster::live_session::{self, ChosenCluster, Exposed};
+use crate::cli::cluster::run_time::RunTime;
 use crate::cli::interrupt;
 use crate::cli::known::KnownFindings;
-use crate::cli::lists::{FetchOptions, Fetched};
-use crate::cli::live_session::{self, ChosenCluster, Exposed};
-use crate::cli::run_time::RunTime;
 use crate::cli::session::{Selection, Session, no_such_tenant};
 use crate::cli::workspace::working_folder;
 use crate::cli::{CliError, Outcome, output};

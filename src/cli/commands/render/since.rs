@@ -1,22 +1,32 @@
 //! `render --check --since REV`: the specs over the tree of a revision, compared with the disk.
 
+use super::{add_hidden, clusters_of, report_comparison, select};
+use crate::cli::CliError;
+use crate::cli::Outcome;
 use crate::cli::args::{Cli, RenderArgs};
-use crate::cli::files::DiskStore;
-use crate::cli::{CliError, Outcome};
+use crate::cli::files::{DiskStore, Store};
+use crate::cli::git::{PastTree, Revision, past_tree};
+use crate::cli::session::{Selection, Session};
+use crate::cli::workspace::Workspace;
+use crate::cli::write::snapshot;
+use crate::cli::written::{WrittenTree, files_below_tree};
+use std::collections::{BTreeMap, BTreeSet};
+use tenantry::bundle::ObjectText;
+use tenantry::compile::Compiled;
+use tenantry::diagnostic::{Diagnostic, sort};
+use tenantry::tenancy::Context;
+use tenantry::tree::{
+    Allowed, Behind, Change, Lock, TreeRevision, UNRETIRED_REMOVAL, Written, check_disk,
+    unexplained,
+};
 
 /// Runs the command.
-#[cfg(feature = "git")]
 pub fn run(
     cli: &Cli,
     args: &RenderArgs,
     disk: &DiskStore,
     revision: &str,
 ) -> Result<Outcome, CliError> {
-    use super::wrong;
-    use crate::cli::commands::check::summary;
-    use crate::cli::output;
-    use tenantry::diagnostic::sort;
-
     let check = |removals| SinceCheck::run(cli, args, disk, revision, removals);
     let mut checked = check(args.allow_removal.clone())?;
 
@@ -38,36 +48,10 @@ pub fn run(
         checked = as_allowed;
     }
 
-    let SinceCheck {
-        session, compiled, ..
-    } = &checked;
-    output::findings(cli, &session.sources, &compiled.findings, true)?;
-    output::status(cli, &summary(session, compiled, &compiled.findings, 0));
-    Ok(wrong(&compiled.findings))
+    report_comparison(cli, &checked.session, &checked.compiled)
 }
 
-#[cfg(feature = "git")]
-use {
-    super::{clusters_of, select},
-    crate::cli::files::Store,
-    crate::cli::git::{Revision, past_tree},
-    crate::cli::ignored,
-    crate::cli::session::{Selection, Session},
-    crate::cli::workspace::Workspace,
-    crate::cli::write::snapshot,
-    crate::cli::written::{WrittenTree, files_below_tree},
-    std::collections::BTreeMap,
-    tenantry::bundle::ObjectText,
-    tenantry::compile::Compiled,
-    tenantry::diagnostic::{Diagnostic, sort},
-    tenantry::tenancy::Context,
-    tenantry::tree::{
-        Allowed, Behind, Change, Lock, UNRETIRED_REMOVAL, Written, check_disk, unexplained,
-    },
-};
-
 /// The specs over a revision, compared with the disk.
-#[cfg(feature = "git")]
 struct SinceCheck {
     session: Session,
     compiled: Compiled<ObjectText>,
@@ -75,7 +59,6 @@ struct SinceCheck {
     found: Lock,
 }
 
-#[cfg(feature = "git")]
 impl SinceCheck {
     /// Compares them. `removals` are the tenants that may go.
     fn run(
@@ -86,12 +69,15 @@ impl SinceCheck {
         removals: Vec<String>,
     ) -> Result<Self, CliError> {
         let workspace = Workspace::find(cli, args.tree.as_deref())?;
-        let past = past_tree(&workspace, revision)?;
+        let PastTree {
+            written: written_then,
+            revision: past,
+        } = past_tree(&workspace, revision)?;
         let written = WrittenTree::read(&workspace)?;
         let files = files_below_tree(&workspace)?;
 
         let files_then = Revision::of_tree(&workspace, revision)?;
-        let over = (past.written, &files_then as &dyn Store);
+        let over = (written_then, &files_then as &dyn Store);
         let context = Context {
             removable: removals.clone(),
             ..Context::default()
@@ -111,50 +97,61 @@ impl SinceCheck {
             adoptions: &args.allow_adoption,
         };
         allowed.prepare(&mut session.resolved.lock, &found);
-        let mut compiled = session.compile::<ObjectText>(selection);
+        let compiled = session.compile::<ObjectText>(selection);
 
-        if !compiled.findings.iter().any(Diagnostic::stops_the_fleet)
-            && let Some(fleet) = session.resolved.specs.fleet.as_ref()
-        {
-            let clusters = clusters_of(&compiled.tree);
-            let base = &session.resolved.lock;
-            let locks = [&found, base];
-            let (disk, _) = snapshot(&session.workspace, &compiled.tree, &locks, &clusters)?;
-
-            let more = unexplained(
-                &Change {
-                    fleet,
-                    tenants: &session.resolved.tenancy.tenants,
-                    tree: &compiled.tree,
-                    past: &past.revision,
-                    base,
-                    found: &found,
-                    files: &files,
-                    folder: &session.workspace.tree,
-                    allowed,
-                },
-                &mut session.sources,
-            );
-            compiled.findings.extend(more);
-
-            let written = Written {
-                found: &found,
-                base,
-            };
-            let behind = Behind::Since(&past.revision);
-            let sources = &mut session.sources;
-            let stale = check_disk(&compiled.tree, written, &disk, &behind, sources);
-            compiled.findings.extend(stale);
-            let hidden = ignored::check(&mut session, &compiled.tree);
-            compiled.findings.extend(hidden);
-            sort(&session.sources, &mut compiled.findings);
-        }
-
-        Ok(Self {
+        let mut check = Self {
             session,
             compiled,
             found,
-        })
+        };
+        if !check
+            .compiled
+            .findings
+            .iter()
+            .any(Diagnostic::stops_the_fleet)
+        {
+            check.add_differences(&past, &files, allowed)?;
+        }
+        Ok(check)
+    }
+
+    /// Adds how the disk differs from the specs over the revision. `files` is the path of each file
+    /// below the tree on disk.
+    fn add_differences(
+        &mut self,
+        past: &TreeRevision,
+        files: &BTreeSet<String>,
+        allowed: Allowed<'_>,
+    ) -> Result<(), CliError> {
+        let (session, compiled) = (&mut self.session, &mut self.compiled);
+        let Some(fleet) = session.resolved.specs.fleet.as_ref() else {
+            return Ok(());
+        };
+        let (base, found) = (&session.resolved.lock, &self.found);
+        let clusters = clusters_of(&compiled.tree);
+        let locks = [found, base];
+        let (disk, _) = snapshot(&session.workspace, &compiled.tree, &locks, &clusters)?;
+
+        let change = Change {
+            fleet,
+            tenants: &session.resolved.tenancy.tenants,
+            tree: &compiled.tree,
+            past,
+            base,
+            found,
+            files,
+            folder: &session.workspace.tree,
+            allowed,
+        };
+        let sources = &mut session.sources;
+        compiled.findings.extend(unexplained(&change, sources));
+
+        let written = Written { found, base };
+        let behind = Behind::Since(past);
+        let stale = check_disk(&compiled.tree, written, &disk, &behind, sources);
+        compiled.findings.extend(stale);
+        add_hidden(session, compiled);
+        Ok(())
     }
 
     /// The findings about removals that are not allowed, and are rendered on disk all the same.
@@ -173,11 +170,4 @@ impl SinceCheck {
             .cloned()
             .collect()
     }
-}
-
-#[cfg(not(feature = "git"))]
-pub fn run(_: &Cli, _: &RenderArgs, _: &DiskStore, _: &str) -> Result<Outcome, CliError> {
-    Err(CliError::Usage(
-        "--since: built without the feature `git`".into(),
-    ))
 }

@@ -2,11 +2,11 @@
 //! clusters.
 
 use super::Kinds;
-use crate::cli::api_server::ApiServer;
 use crate::cli::args::{Cli, VerifyArgs};
-use crate::cli::lists::FetchOptions;
-use crate::cli::live_session::ChosenCluster;
-use crate::cli::run_time::RunTime;
+use crate::cli::cluster::api_server::ApiServer;
+use crate::cli::cluster::lists::FetchOptions;
+use crate::cli::cluster::live_session::ChosenCluster;
+use crate::cli::cluster::run_time::RunTime;
 use crate::cli::session::{Selection, Session};
 use crate::cli::{CliError, Outcome, output};
 use jiff::Timestamp;

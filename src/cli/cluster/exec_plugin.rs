@@ -2,8 +2,8 @@
 //! credentials: no message shows them.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins>
 
-use super::credentials::CredentialError;
-use super::interrupt::PluginProcess;
+use super::fault::CredentialError;
+use super::plugin_process::PluginProcess;
 use super::run_time::RunTime;
 use jiff::Timestamp;
 use kube::config::{ExecConfig, ExecInteractiveMode};

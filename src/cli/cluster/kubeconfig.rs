@@ -1,10 +1,11 @@
 //! Finds out how a cluster is reached: the kubeconfig, the credentials and the proxy.
 
-use super::CliError;
-use super::args::ConnectArgs;
-use super::bounded::{self, MAX_KUBECONFIG};
-use super::credentials::{CredentialSource, take_authority};
-use super::http::causes;
+use super::credential_text::take_authority;
+use super::credentials::CredentialSource;
+use super::fault::causes;
+use crate::cli::CliError;
+use crate::cli::args::ConnectArgs;
+use crate::cli::bounded::{self, MAX_KUBECONFIG};
 use hyper_util::client::proxy::matcher::Matcher;
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};

@@ -1,8 +1,9 @@
 //! Sends requests to an API server, and tries them again when the server is busy.
 
-use super::CliError;
-use super::credentials::{Access, Connection, CredentialError};
+use super::connection::{Access, Connection};
+use super::fault::{CredentialError, causes};
 use super::run_time::RunTime;
+use crate::cli::CliError;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -338,19 +339,4 @@ fn status_text(status: StatusCode, body: &[u8]) -> String {
     } else {
         format!("{status}: {message}")
     }
-}
-
-/// Joins the messages of an error and of its causes, each once. No credential is in the result.
-pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let chain = || std::iter::successors(Some(error), |e| e.source());
-
-    let mut all: Vec<String> = Vec::new();
-    for cause in chain() {
-        let text = plain(&cause.to_string());
-        if !all.iter().any(|before| before.contains(&text)) {
-            all.push(text);
-        }
-    }
-
-    all.join(": ")
 }

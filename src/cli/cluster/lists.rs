@@ -1,7 +1,7 @@
 //! Fetches lists of objects, page by page, and observes each page as it arrives.
 
-use super::bug::TASK_ENDED;
 use super::http::{ApiRequest, Failure, HttpClient, JSON, RequestError};
+use crate::cli::bug::TASK_ENDED;
 use futures::stream::{self, StreamExt};
 use http::StatusCode;
 use indicatif::ProgressBar;

@@ -1,6 +1,6 @@
 //! The time that the requests of a run with live clusters may take.
 
-use super::args::ConnectArgs;
+use crate::cli::args::ConnectArgs;
 use std::time::{Duration, Instant};
 
 /// The seconds of a run without `--timeout`: far more than the largest cluster takes, so that no

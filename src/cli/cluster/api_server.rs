@@ -1,13 +1,13 @@
 //! The API server of a live cluster: its version, its kinds, its objects, and its answers about
 //! access. No request changes an object.
 
-use super::args::{Cli, ConnectArgs};
-use super::credentials::Connection;
+use super::connection::Connection;
 use super::http::{ApiRequest, HttpClient, JSON, RequestError};
 use super::kubeconfig::ServerTarget;
 use super::lists::{self, FetchOptions, Fetched};
 use super::run_time::RunTime;
-use super::{CliError, output};
+use crate::cli::args::{Cli, ConnectArgs};
+use crate::cli::{CliError, output};
 use futures::stream::{self, StreamExt};
 use http::Method;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

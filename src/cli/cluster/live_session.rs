@@ -1,14 +1,14 @@
 //! Connects a fleet with live clusters: which context belongs to which cluster, which objects
 //! should be there, and the graph of the objects that are there.
 
-use super::CliError;
 use super::api_server::ApiServer;
-use super::args::{Cli, ConnectArgs, ExtraArgs};
 use super::http::{Failure, RequestError};
 use super::lists::{FetchOptions, Fetched};
-use super::proof_inputs::ProofInputs;
 use super::run_time::RunTime;
-use super::session::{Selection, Session};
+use crate::cli::CliError;
+use crate::cli::args::{Cli, ConnectArgs, ExtraArgs};
+use crate::cli::proof_inputs::ProofInputs;
+use crate::cli::session::{Selection, Session};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
