@@ -268,23 +268,18 @@ REACH = ["reach", "a/p0", "b/p1", "--also", "m"]
 AGAIN, RENDER_CHECK, CHECK_AGAIN = ["again", "render"], ["again", "render", "--check"], ["again", "check"]
 IMPORT = ["import", "m", "--dry-run", "--owner", "group:platform"]
 
-# The name, the command, and the input of a count of things.
+# The name, the command, and the input of a count of things. `render` does what `check` does, and more.
 FAMILIES = [
-    ("members with bindings of their own", CHECK, members),
     ("members with bindings of their own", RENDER, members),
     ("unknown peers of one tenant among many", CHECK, unknown_peers),
     ("unknown peers of many tenants", CHECK, lambda n: many(n, lambda at: f"  network: {{egress: [{{tenant: x{at:05}}}]}}\n")),
-    ("quota keys", CHECK, quota_keys),
     ("quota keys", RENDER, quota_keys),
     ("malformed quota keys", CHECK, lambda n: wide(quotas(n, "'count/r @': 256"))),
     ("malformed label keys", CHECK, lambda n: labels(n, "'a b@': x")),
     ("labels that are not allowed", CHECK, lambda n: labels(n, "ab@: x")),
-    ("tenants under one wildcard host", CHECK, wildcard_hosts),
     ("tenants under one wildcard host", RENDER, wildcard_hosts),
-    ("ports of every namespace", CHECK, ports),
     ("ports of every namespace", RENDER, ports),
     ("two halves of an edge with other ports", CHECK, halves),
-    ("edges from all to all", CHECK, edges),
     ("edges from all to all", RENDER, edges),
     ("edges from all to all", ["prove"], edges),
     ("unknown fields", CHECK, fields),
@@ -303,7 +298,6 @@ FAMILIES = [
     ),
     ("owners", RENDER, lambda n: one(members_of(n, "{user: u@, role: viewer}"))),
     ("long names", RENDER, lambda n: wide(members_of(n // 1000, "{user: u@" + "x" * 900 + ", role: viewer}"))),
-    ("tenants", CHECK, plain_tenants),
     ("tenants", RENDER, plain_tenants),
     ("tenants", ["prove"], plain_tenants),
     ("tenants", ["status"], plain_tenants),
@@ -311,7 +305,6 @@ FAMILIES = [
     ("tenants", RENDER_CHECK, plain_tenants),
     ("keys of a document that is sealed", CHECK_AGAIN, lambda n: verbatim("immutable: true\n" + config_map_of(n))),
     ("verbatim documents", AGAIN, config_maps),
-    ("verbatim documents", CHECK, config_maps),
     ("verbatim documents", RENDER, config_maps),
     ("verbatim documents that are refused", CHECK, lambda n: verbatim(documents(n, lambda at: config_map(at, "1")))),
     ("keys of a verbatim document", CHECK, lambda n: verbatim(config_map_of(n))),

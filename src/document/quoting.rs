@@ -255,24 +255,29 @@ impl Quotable {
     /// Which places of a source may be quoted.
     pub fn of(id: SourceId, source: &Source) -> Self {
         let (documents, faults) = super::parse_foreign(id, source);
-        if faults.is_empty() {
-            return Self::AllBut(documents.iter().flat_map(hidden_spans).collect());
-        }
-        match may_quote_unread(&source.text) {
-            true => Self::AllBut(Vec::new()),
-            false => Self::Nothing,
-        }
+        let mut hidden = match faults.is_empty() {
+            true => documents.iter().flat_map(hidden_spans).collect(),
+            false if may_quote_unread(&source.text) => Vec::new(),
+            false => return Self::Nothing,
+        };
+
+        let lines = 1..=source.line_count();
+        let of_credentials = lines.filter(|line| is_credential_line(source.line(*line)));
+        hidden.extend(of_credentials.map(|line| Span {
+            source: id,
+            start: source.line_start(line),
+            end: source.line_start(line + 1),
+        }));
+        Self::AllBut(hidden)
     }
 
     /// Whether some bytes may be quoted: whole lines of the text.
-    pub fn allows(&self, source: &Source, start: u32, end: u32) -> bool {
+    pub fn allows(&self, start: u32, end: u32) -> bool {
         let Self::AllBut(hidden) = self else {
             return false;
         };
-        let lines = source.text.get(start as usize..end as usize);
-        let mut lines = lines.unwrap_or_default().lines();
         let is_apart = |span: &Span| span.end <= start || end <= span.start;
-        hidden.iter().all(is_apart) && !lines.any(is_credential_line)
+        hidden.iter().all(is_apart)
     }
 }
 

@@ -48,11 +48,7 @@ impl QuotableTexts {
         };
         let id = spans.first().map_or(SourceId(0), |(span, _)| span.source);
         let quotable = self.0.entry(id).or_insert_with(|| Quotable::of(id, source));
-        quotable.allows(
-            source,
-            source.line_start(first),
-            source.line_start(last + 1),
-        )
+        quotable.allows(source.line_start(first), source.line_start(last + 1))
     }
 }
 
