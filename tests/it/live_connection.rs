@@ -190,7 +190,7 @@ fn in_a_pod_the_cluster_is_the_pods_own() {
     let repo = fleet(&flux);
     let nowhere = ran(&mut verify(&repo));
     assert!(
-        nowhere.code == 2 && nowhere.err.contains("no cluster that this runs in"),
+        nowhere.code == 2 && nowhere.err.contains("does not run in a cluster"),
         "{}",
         nowhere.all()
     );

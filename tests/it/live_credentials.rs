@@ -461,3 +461,45 @@ fn a_changed_kubeconfig_is_read_or_refused() {
         "{refused} of 200 are no kubeconfig"
     );
 }
+
+/// A kubeconfig that does not say how the cluster is reached: each fault begins with what is wrong, and
+/// names the file or the context.
+#[test]
+fn a_kubeconfig_that_does_not_help_is_named() {
+    let sandbox = small_fleet("http://127.0.0.1:1", "{}");
+    let own = sandbox.path().join("kubeconfig").display().to_string();
+    for (kubeconfig, args, says) in [
+        (
+            "none.yaml",
+            &["verify"][..],
+            "tenantry: KUBECONFIG names no file that exists: none.yaml",
+        ),
+        (
+            "",
+            &["verify"],
+            "tenantry: no kubeconfig has a current context, and the program does not run in a cluster: set KUBECONFIG",
+        ),
+        (
+            "",
+            &["verify", "--context", "x"],
+            "tenantry: there is no kubeconfig for the context `x`: set KUBECONFIG",
+        ),
+        (
+            own.as_str(),
+            &["verify", "--context", "x"],
+            "tenantry: no kubeconfig has the context `x`; did you mean `a`?",
+        ),
+        (
+            "tenants/fleet.yaml",
+            &["verify", "--context", "x"],
+            "tenantry: no kubeconfig has the context `x`; there is none",
+        ),
+    ] {
+        let mut command = sandbox.command(args);
+        command
+            .env("KUBECONFIG", kubeconfig)
+            .env("HOME", sandbox.path().join("no-home"));
+        let ran = Ran::of(command.output().expect("the program starts")).code(2);
+        assert!(ran.err.contains(says), "{args:?}: {}", ran.err);
+    }
+}

@@ -609,7 +609,7 @@ fn many_foreign_objects_are_counted_and_not_all_listed() {
             items.join(",")
         );
         path.starts_with(POLICIES)
-            .then(|| Answer::Says(200, "", body))
+            .then_some(Answer::Says(200, "", body))
     };
 
     let (text, ..) = verify_with(&[], foreign);

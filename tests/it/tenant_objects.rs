@@ -554,3 +554,25 @@ fn a_kustomization_file_without_an_ending_bounds_what_is_applied() {
         assert_eq!(is_reported, code == 1, "{name}: {}", ran.out);
     }
 }
+
+/// A byte order mark at the start of a file is named as one, with what removes it.
+#[test]
+fn a_byte_order_mark_is_named() {
+    let sandbox = with_bad(
+        "tenants/bad.yaml",
+        tenant("bad", "  manifests: [../extra/x.yaml]\n"),
+    );
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: bad}\n";
+    sandbox.write("extra/x.yaml", format!("\u{feff}{text}"));
+    let ran = sandbox.run(&["check"]).code(1);
+    assert!(
+        ran.out.contains("a byte order mark (U+FEFF)"),
+        "{}",
+        ran.out
+    );
+    let fix = "save the file as UTF-8 without a byte order mark";
+    assert!(ran.out.contains(fix), "{}", ran.out);
+
+    sandbox.write("extra/x.yaml", text);
+    sandbox.run(&["check"]).code(0);
+}
