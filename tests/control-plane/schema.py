@@ -50,10 +50,15 @@ def read(document):
     """The type's name by version and kind, and the fields by type's name, of one release."""
     definitions = document["definitions"]
     types, kinds, waiting = {}, {}, []
+    # A kind that is only asked of an object (Eviction, Scale, TokenRequest) is no object itself.
+    own = [path for name, path in document["paths"].items() if "{name}/" not in name]
+    own = {json.dumps(part.get("x-kubernetes-group-version-kind"), sort_keys=True)
+           for path in own for part in path.values() if isinstance(part, dict)}
     for full, schema in sorted(definitions.items()):
         for gvk in schema.get("x-kubernetes-group-version-kind", []):
             named = "metadata" in schema.get("properties", {}) and "ListMeta" not in json.dumps(schema["properties"]["metadata"])
-            if named and len(schema["x-kubernetes-group-version-kind"]) == 1:
+            is_own = json.dumps(gvk, sort_keys=True) in own
+            if named and is_own and len(schema["x-kubernetes-group-version-kind"]) == 1:
                 version = "/".join(part for part in (gvk["group"], gvk["version"]) if part)
                 kinds[version, gvk["kind"]] = short(full)
                 waiting.append(full)

@@ -73,7 +73,7 @@ fn kinds_of(release: &Path) -> BTreeMap<KindKey, Fields> {
                 continue;
             };
             let metadata = schema["properties"]["metadata"].to_string();
-            if !metadata.contains(".meta.v1.ObjectMeta\"") {
+            if !metadata.contains(".meta.v1.ObjectMeta\"") || !is_stored(&document, name) {
                 continue;
             }
             let text = |key: &str| name[key].as_str().unwrap_or_default().to_owned();
@@ -93,6 +93,16 @@ fn kinds_of(release: &Path) -> BTreeMap<KindKey, Fields> {
         }
     }
     all
+}
+
+/// Whether a kind has a path of its own, and not only those below an object of another kind.
+fn is_stored(document: &Value, name: &Value) -> bool {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    let mut own = paths.filter(|(path, _)| !path.contains("{name}/"));
+    own.any(|(_, path)| {
+        let mut operations = path.as_object().into_iter().flatten();
+        operations.any(|(_, operation)| operation["x-kubernetes-group-version-kind"] == *name)
+    })
 }
 
 /// A schema, and the name by which it was found, if it stands elsewhere.

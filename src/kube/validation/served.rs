@@ -118,6 +118,7 @@ mod tests {
         assert!(!unserved("batch", "CronJob", "batch/v1", None));
         assert!(!unserved("apps", "Deployment", "apps/v2beta1", None));
         assert!(!unserved("example.com", "Widget", "example.com/v9", None));
+        assert!(unserved("policy", "Eviction", "policy/v1", None));
         assert!(unserved("apps", "Deployment", "apps/v2beta1", Some(34)));
         assert!(!unserved("apps", "Deployment", "apps/v2beta1", Some(38)));
     }
