@@ -4,6 +4,7 @@
 mod support;
 
 mod admission_policies;
+mod argo_cd;
 mod artifacts;
 mod assumptions;
 mod attacker;

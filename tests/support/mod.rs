@@ -1,5 +1,6 @@
 //! What tests share: the pipeline over texts, and the program in a folder of its own.
 
+pub mod argo_cd;
 pub mod control_plane;
 pub mod fake_server;
 pub mod flux_loop;
