@@ -7,7 +7,7 @@ use crate::document::Spanned;
 use crate::source::{SourceMap, Span};
 use crate::spec::FleetDoc;
 use crate::tenancy::model::Tenant;
-use crate::tenancy::{ClaimKey, ClaimKind, MANIFESTS_KEY, Prior, Tenancy};
+use crate::tenancy::{ClaimKey, ClaimKind, MANIFESTS_KEY, Prior, Tenancy, recipient_owners};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The characters of a digest that stands for a key in records.
@@ -20,13 +20,16 @@ struct KeyClaim {
     /// The digest of the key.
     digest: String,
     is_data_key: bool,
+    /// The tenant to which the fleet gives its recipient.
+    owner: Option<String>,
     span: Span,
 }
 
 /// Reports the keys of encrypted files that another tenant's files name too, and adds the others to
 /// those that each tenant has.
 ///
-/// `prior` is what the last run left: a tenant that had a key keeps it, and only the newcomer errs.
+/// A recipient that the fleet gives to a tenant is that tenant's. Of others, `prior` is what the last
+/// run left: a tenant that had a key keeps it, and only the newcomer errs.
 pub fn claim_keys(
     tenancy: &mut Tenancy,
     fleet: &FleetDoc,
@@ -42,10 +45,13 @@ pub fn claim_keys(
         .flatten()
         .map(|name| name.to_ascii_lowercase())
         .collect();
-    let is_shared = |name: &str| {
-        let name = name.split_once(':').map_or(name, |(_, name)| name);
-        shared.contains(name)
+    let owners = recipient_owners(&fleet.spec);
+    let stated = |name: &str| {
+        name.split_once(':')
+            .map_or(name, |(_, name)| name)
+            .to_owned()
     };
+    let is_shared = |name: &str| shared.contains(&stated(name));
 
     let mut claims = Vec::new();
     for (index, tenant) in tenancy.tenants.iter().enumerate() {
@@ -68,6 +74,7 @@ pub fn claim_keys(
                 tenant: index,
                 digest: blake3::hash(key.name.as_bytes()).to_hex()[..DIGEST].to_owned(),
                 is_data_key: key.is_data_key,
+                owner: owners.get(&stated(&key.recipient)).map(ToString::to_string),
                 span: key.span,
             }));
         }
@@ -93,6 +100,25 @@ fn is_decrypted(tenant: &Tenant) -> bool {
     units.any(|unit| unit.decryption.is_some())
 }
 
+/// The tenants that name one key, by their indexes.
+#[derive(Default)]
+struct KeyPlaces<'a> {
+    /// The first place of each tenant: more of them say no more.
+    by_tenant: BTreeMap<usize, Span>,
+    /// Those to which the fleet or the records give it.
+    holders: BTreeSet<usize>,
+    /// A tenant to which the records give it, and that cannot be read now.
+    gone: Option<&'a str>,
+}
+
+/// The other tenant that has a key, and its place.
+struct OtherHolder<'a> {
+    tenant: &'a str,
+    place: Option<Span>,
+    /// Whether the fleet says so.
+    is_stated: bool,
+}
+
 /// Reports each key of a file that another tenant has too.
 fn report_shared(
     tenancy: &Tenancy,
@@ -100,53 +126,114 @@ fn report_shared(
     prior: &Prior<'_>,
     out: &mut Vec<Diagnostic>,
 ) {
-    let name_of = |index: usize| tenancy.tenants[index].name.value.as_str();
-    let readable: BTreeSet<&str> = (0..tenancy.tenants.len()).map(name_of).collect();
-    // The first place of each tenant: more of them say no more.
-    let mut places: BTreeMap<&str, BTreeMap<usize, Span>> = BTreeMap::new();
-    for claim in claims {
-        let of_key = places.entry(&claim.digest).or_default();
-        of_key.entry(claim.tenant).or_insert(claim.span);
-    }
+    let names = tenancy
+        .tenants
+        .iter()
+        .map(|tenant| tenant.name.value.as_str());
+    let names: Vec<&str> = names.collect();
+    let indexes: BTreeMap<&str, usize> = names.iter().copied().zip(0..).collect();
+    let places = places_of_keys(claims, &names, &indexes, prior);
 
     let mut reported = BTreeSet::new();
     for claim in claims {
+        let of_key = &places[claim.digest.as_str()];
+        let owner = claim.owner.as_deref();
+        let other = match owner.filter(|owner| *owner != names[claim.tenant]) {
+            Some(owner) => Some(OtherHolder {
+                tenant: owner,
+                place: indexes
+                    .get(owner)
+                    .and_then(|at| of_key.by_tenant.get(at))
+                    .copied(),
+                is_stated: true,
+            }),
+            None if owner.is_some() => None,
+            None => other_holder(claim, of_key, &names),
+        };
+        let Some(other) = other else {
+            continue;
+        };
+        if reported.insert((claim.tenant, claim.span)) {
+            out.push(shared_key(claim, names[claim.tenant], &other));
+        }
+    }
+}
+
+/// The tenants that name each key, by its digest.
+fn places_of_keys<'a>(
+    claims: &'a [KeyClaim],
+    names: &[&str],
+    indexes: &BTreeMap<&str, usize>,
+    prior: &'a Prior<'_>,
+) -> BTreeMap<&'a str, KeyPlaces<'a>> {
+    let mut places: BTreeMap<&str, KeyPlaces<'_>> = BTreeMap::new();
+    for claim in claims {
+        let of_key = places.entry(&claim.digest).or_default();
+        of_key.by_tenant.entry(claim.tenant).or_insert(claim.span);
+        if claim.owner.as_deref() == Some(names[claim.tenant]) {
+            of_key.holders.insert(claim.tenant);
+        }
+    }
+    for (digest, of_key) in &mut places {
         let key = ClaimKey {
             kind: ClaimKind::FileKey,
             on: "",
-            name: &claim.digest,
+            name: digest,
         };
-        let own = name_of(claim.tenant);
-        let has = |name: &str| prior.holders(&key).any(|holder| holder == name);
-        let gone = prior
-            .holders(&key)
-            .find(|holder| *holder != own && !readable.contains(holder));
-        let mut others = places[claim.digest.as_str()]
-            .iter()
-            .filter(|(tenant, _)| **tenant != claim.tenant);
-        // A tenant that has the key gives way only to another that has it.
-        let other = match has(own) {
-            true => others.find(|(tenant, _)| has(name_of(**tenant))),
-            false => others.next(),
-        };
-        let theirs = other.map(|(tenant, span)| (name_of(*tenant), Some(*span)));
-        let Some((other, place)) = theirs.or_else(|| gone.map(|holder| (holder, None))) else {
-            continue;
-        };
-        if !reported.insert((claim.tenant, claim.span)) {
-            continue;
+        for holder in prior.holders(&key) {
+            match indexes.get(holder) {
+                Some(index) => drop(of_key.holders.insert(*index)),
+                None => of_key.gone = of_key.gone.or(Some(holder)),
+            }
         }
+    }
+    places
+}
 
-        let message = match claim.is_data_key {
-            true => format!("this ciphertext is of a file of `{other}`"),
-            false => format!("files of `{other}` are encrypted to this recipient too"),
-        };
-        let finding = Diagnostic::new(&MANIFESTS_KEY, claim.span, message)
-            .fix("encrypt it to a key of the tenant's own; a recovery key is listed in fleet.sharedRecipients")
-            .tenant(own);
-        out.push(match place {
-            Some(span) => finding.related(span, format!("`{other}` has it here")),
-            None => finding,
-        });
+/// The other tenant that has a key, rather than the tenant of a claim; `None` if the claim stands.
+fn other_holder<'a>(
+    claim: &KeyClaim,
+    of_key: &KeyPlaces<'a>,
+    names: &[&'a str],
+) -> Option<OtherHolder<'a>> {
+    let places = &of_key.by_tenant;
+    let is_other = |index: &&usize| **index != claim.tenant && places.contains_key(index);
+    // A tenant that has the key gives way only to another that has it.
+    let index = match of_key.holders.contains(&claim.tenant) {
+        true => of_key.holders.iter().find(is_other),
+        false => places.keys().find(is_other),
+    };
+    let (tenant, place) = match index {
+        Some(index) => (names[*index], places.get(index).copied()),
+        None => (of_key.gone?, None),
+    };
+    Some(OtherHolder {
+        tenant,
+        place,
+        is_stated: false,
+    })
+}
+
+/// The finding of a key that another tenant has.
+fn shared_key(claim: &KeyClaim, own: &str, other: &OtherHolder<'_>) -> Diagnostic {
+    let tenant = other.tenant;
+    let message = match (claim.is_data_key, other.is_stated) {
+        (true, false) => format!("this ciphertext is of a file of `{tenant}`"),
+        (false, false) => format!("files of `{tenant}` are encrypted to this recipient too"),
+        (_, true) => format!("the fleet gives this recipient to `{tenant}`"),
+    };
+    let fix = match other.is_stated {
+        true => "encrypt it to a key of the tenant's own".to_owned(),
+        false => format!(
+            "encrypt it to a key of the tenant's own; if only `{own}` has the private key, list it for \
+             `{own}` in fleet.tenantRecipients; a recovery key, in fleet.sharedRecipients"
+        ),
+    };
+    let finding = Diagnostic::new(&MANIFESTS_KEY, claim.span, message)
+        .fix(fix)
+        .tenant(own);
+    match other.place {
+        Some(span) => finding.related(span, format!("`{tenant}` has it here")),
+        None => finding,
     }
 }

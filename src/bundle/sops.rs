@@ -28,6 +28,8 @@ static RECIPIENTS: [(&str, &[&str]); 7] = [
 pub(super) struct FileKey {
     /// The recipient, or the encrypted data key itself.
     pub(super) name: String,
+    /// The recipient to which it, or the data key, is encrypted.
+    pub(super) recipient: String,
     /// Whether it is the data key. No two tenants' files have one data key, unless one was copied.
     pub(super) is_data_key: bool,
     /// The place.
@@ -49,34 +51,39 @@ pub(super) fn keys(root: &Node) -> Vec<FileKey> {
     for group in std::iter::once(metadata).chain(groups) {
         for (list, fields) in &RECIPIENTS {
             for item in group.get(list).map_or(&[][..], Node::items) {
-                found.extend(recipient(list, fields, item));
-                found.extend(data_key(item));
+                let recipient = recipient(list, fields, item);
+                found.extend(recipient.iter().map(|name| FileKey {
+                    name: name.clone(),
+                    recipient: name.clone(),
+                    is_data_key: false,
+                    span: item.span,
+                }));
+                found.extend(data_key(item).map(|name| FileKey {
+                    name,
+                    recipient: recipient.unwrap_or_default(),
+                    is_data_key: true,
+                    span: item.span,
+                }));
             }
         }
     }
     found
 }
 
-fn recipient(list: &str, fields: &[&str], item: &Node) -> Option<FileKey> {
+/// The recipient that an item names, after the name of its list.
+fn recipient(list: &str, fields: &[&str], item: &Node) -> Option<String> {
     let parts = fields.iter().map(|field| item.get(field)?.as_str());
     let parts: Vec<&str> = parts.collect::<Option<_>>()?;
     // Azure, HashiCorp's Vault and AWS take names in any case.
     let name = parts.join("/").trim().to_ascii_lowercase();
-    (!name.is_empty()).then(|| FileKey {
-        name: format!("{list}:{name}"),
-        is_data_key: false,
-        span: item.span,
-    })
+    (!name.is_empty()).then(|| format!("{list}:{name}"))
 }
 
-fn data_key(item: &Node) -> Option<FileKey> {
+/// The encrypted data key of an item.
+fn data_key(item: &Node) -> Option<String> {
     let text = item.get("enc")?.as_str()?;
     let text: String = text.split_whitespace().collect();
-    (!text.is_empty()).then_some(FileKey {
-        name: text,
-        is_data_key: true,
-        span: item.span,
-    })
+    (!text.is_empty()).then_some(text)
 }
 
 /// What keeps Flux, with a key of the tenant, from making a Secret of an object, or hides more of the

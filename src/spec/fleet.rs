@@ -92,6 +92,13 @@ pub struct FleetSpec {
     /// Renders: nothing.
     /// Rules: `gitops/manifests-key`.
     pub shared_recipients: Option<Vec<Line>>,
+    /// SOPS recipients of single tenants. Files of other tenants may not name them, whoever named
+    /// them first.
+    ///
+    /// Default: a recipient is of the tenant whose files named it first.
+    /// Renders: nothing.
+    /// Rules: `gitops/manifests-key`.
+    pub tenant_recipients: Option<Vec<TenantRecipients>>,
     /// A JSON Schema for the tenants' `parameters`.
     ///
     /// Default: every value is accepted.
@@ -197,6 +204,21 @@ pub struct TenantLabels {
     ///
     /// Renders: nothing.
     pub tenants: Vec<Name>,
+}
+
+/// SOPS recipients that are one tenant's.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TenantRecipients {
+    /// The tenant, by name.
+    ///
+    /// Renders: nothing.
+    pub tenant: Name,
+    /// The recipients: a public key of age, a fingerprint of PGP, the name of a key of a cloud.
+    ///
+    /// Renders: nothing.
+    /// Rules: `tenancy/fleet`.
+    pub recipients: Vec<Spanned<Line>>,
 }
 
 /// A role besides the catalogue's: a ClusterRole `tenantry-NAME`.

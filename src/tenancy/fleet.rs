@@ -41,7 +41,44 @@ pub fn check(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {
         check_ranges(cluster, out);
     }
 
+    check_recipients(&fleet.spec, out);
     roles::check_roles(&fleet.spec, out);
+}
+
+/// The tenants that the fleet gives SOPS recipients to, by the recipient in lower case.
+pub fn recipient_owners(fleet: &FleetSpec) -> HashMap<String, &str> {
+    let given = fleet.tenant_recipients.iter().flatten();
+    let given = given.flat_map(|given| {
+        let recipients = given.recipients.iter();
+        recipients.map(|name| (name.to_ascii_lowercase(), given.tenant.as_str()))
+    });
+    given.collect()
+}
+
+/// Reports each SOPS recipient that the fleet gives to two tenants, or to one and to all.
+fn check_recipients(fleet: &FleetSpec, out: &mut Vec<Diagnostic>) {
+    let shared = fleet.shared_recipients.iter().flatten();
+    let mut owners: HashMap<String, Option<&str>> = shared
+        .map(|name| (name.to_ascii_lowercase(), None))
+        .collect();
+    for given in fleet.tenant_recipients.iter().flatten() {
+        for recipient in &given.recipients {
+            let owner = Some(given.tenant.as_str());
+            let before = *owners
+                .entry(recipient.to_ascii_lowercase())
+                .or_insert(owner);
+            let other = match before {
+                _ if before == owner => continue,
+                Some(tenant) => format!("`{tenant}`"),
+                None => "sharedRecipients".to_owned(),
+            };
+            let message = format!(
+                "the recipient is listed for `{}` and for {other}",
+                given.tenant
+            );
+            out.push(fault(recipient.span, message).fix("remove one of the two"));
+        }
+    }
 }
 
 /// The labels that the platform gives tenants, by the names of the tenants.

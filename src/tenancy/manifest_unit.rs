@@ -15,7 +15,8 @@ rule! {
     ///
     /// ## What it finds
     /// A `decryption` whose Secret is not called `TENANT.…`, and files that are encrypted to a
-    /// recipient of another tenant's files.
+    /// recipient of another tenant: one that the fleet's `tenantRecipients` gives to it, or that its
+    /// files name.
     ///
     /// ## Why it matters
     /// kustomize-controller does not check that a file is whole (the MAC of SOPS). With a key that
@@ -25,7 +26,8 @@ rule! {
     /// ## Fix
     /// Give each tenant a key of its own, in a Secret `TENANT.NAME` of Flux's namespace. List a
     /// recovery key of the platform in the fleet's `sharedRecipients`. With a lock, the tenant that
-    /// has a recipient keeps it, and only the newcomer errs.
+    /// has a recipient keeps it, and only the newcomer errs. Recipients are public, so that a tenant
+    /// can name one before its owner does: the fleet's `tenantRecipients` says whose it is.
     ///
     /// ## References
     /// fluxcd.io/flux/guides/mozilla-sops

@@ -33,7 +33,7 @@ mod waivers;
 pub use capacity::{OVER_CAPACITY, OVER_PROMISED};
 pub use claims::{CLAIMED_TWICE, SHARED_SUBJECT};
 pub use definitions::{DUPLICATE_TENANT, SOURCE_FOREIGN_TENANT};
-pub use fleet::{FLEET, REQUIRED_VERSION};
+pub use fleet::{FLEET, REQUIRED_VERSION, recipient_owners};
 pub use floor::FloorObject;
 pub use limits::{INCONSISTENT, WITHOUT_DEFAULTS};
 pub use link::{KnownTenants, Linker, SOURCE_NOT_GIVEN};

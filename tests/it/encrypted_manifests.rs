@@ -298,6 +298,71 @@ fn a_key_that_opens_a_neighbours_file_is_refused() {
     );
 }
 
+/// `iris` names the recipients of `jade`, or copies its ciphertext, before `jade` has a file. With each
+/// spelling, the fleet's word decides, with a lock and without.
+#[test]
+fn a_recipient_of_the_fleet_is_its_tenants_whoever_named_it_first() {
+    let recipient = |name: &str| {
+        let text = fixture(name);
+        let line = text.lines().find(|line| line.contains("recipient:"));
+        let (_, age) = line
+            .and_then(|line| line.split_once(": "))
+            .expect("a recipient");
+        age.to_owned()
+    };
+    let (iris, jade) = (recipient("iris.yaml"), recipient("jade.yaml"));
+    let copied = fixture("jade.yaml").replace("namespace: jade", "namespace: iris");
+    // An attacker's own data key; the victim's, under the attacker's recipient; the victim's file.
+    let named = copied.replace("YWdlLWVuY3J5", "YWdlLWVuY3J6");
+    let renamed = copied.replace(&jade, &iris);
+
+    for (what, theft) in [("named", named), ("renamed", renamed), ("copied", copied)] {
+        for stated in [jade.clone(), jade.to_ascii_uppercase()] {
+            let sandbox = fleet();
+            sandbox.write("tenants/iris-m.yaml", &theft);
+            sandbox.write(
+                "tenants/jade.yaml",
+                tenant("jade", &key_of("jade")).replace("manifests: [jade-m.yaml],", ""),
+            );
+            sandbox.run(&["render"]).code(0);
+
+            // Without the fleet's word, the newcomer errs, and its message says what the platform does.
+            sandbox.write("tenants/jade.yaml", tenant("jade", &key_of("jade")));
+            let all = sandbox.run(&["check"]).code(1).all();
+            assert!(
+                all.contains("held: jade\n") && all.contains("fleet.tenantRecipients"),
+                "{what}: {all}"
+            );
+
+            let word =
+                format!("  tenantRecipients: [{{tenant: jade, recipients: ['{stated}']}}]\n");
+            sandbox.write("tenants/fleet.yaml", format!("{FLEET}{word}"));
+            let all = sandbox.run(&["check"]).code(1).all();
+            assert!(all.contains("held: iris\n"), "{what}: {all}");
+            std::fs::remove_dir_all(sandbox.path().join("rendered")).expect("a folder");
+            std::fs::remove_file(sandbox.path().join("tenantry.lock")).expect("a file");
+            let all = sandbox.run(&["check"]).code(1).all();
+            assert!(
+                all.contains("held: iris\n"),
+                "without a lock, {what}: {all}"
+            );
+
+            sandbox.write("tenants/iris-m.yaml", fixture("iris.yaml"));
+            sandbox.run(&["check"]).code(0);
+        }
+    }
+
+    for list in [
+        "  sharedRecipients: [age1x]\n  tenantRecipients: [{tenant: jade, recipients: [AGE1X]}]\n",
+        "  tenantRecipients: [{tenant: iris, recipients: [age1x]}, {tenant: jade, recipients: [age1X]}]\n",
+    ] {
+        let sandbox = fleet();
+        sandbox.write("tenants/fleet.yaml", format!("{FLEET}{list}"));
+        let all = sandbox.run(&["check"]).code(1).all();
+        assert!(all.contains("error[tenancy/fleet]"), "{all}");
+    }
+}
+
 #[test]
 fn flux_decrypts_with_the_key_of_the_tenant() {
     let Some(flux) = FluxLoop::get() else { return };
