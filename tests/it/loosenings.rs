@@ -231,6 +231,7 @@ fn a_network_of_the_cluster_or_of_its_cloud_takes_a_waiver_in_each_spelling() {
         "169.254.20.10",
         "168.63.129.16",
         "100.100.100.200",
+        "192.0.0.192",
     ];
     for address in own.iter().chain(&clouds) {
         let v4: std::net::Ipv4Addr = address.parse().expect("an address");
@@ -242,12 +243,14 @@ fn a_network_of_the_cluster_or_of_its_cloud_takes_a_waiver_in_each_spelling() {
         };
         let nat64 = image([0x64, 0xff9b, 0, 0, 0, 0]);
         let compatible = image([0; 6]);
+        let translated = image([0, 0, 0, 0, 0xffff, 0]);
         let six_to_four = std::net::Ipv6Addr::new(0x2002, high, low, 0, 0, 0, 0, 0);
 
         for cidr in [
             format!("{address}/32"),
             format!("{nat64}/128"),
             format!("{compatible}/128"),
+            format!("{translated}/128"),
             format!("{six_to_four}/48"),
         ] {
             let output = egress_to(&cidr);
@@ -263,6 +266,10 @@ fn a_network_of_the_cluster_or_of_its_cloud_takes_a_waiver_in_each_spelling() {
         "fd00:ec2::254/128",
         "fd00:ec2::23/128",
         "fd20:ce::254/128",
+        "fd00:c1::a9fe:a9fe/128",
+        "fd00:42::42/128",
+        "fd00:a9fe:a9fe::1/128",
+        "fd00:100::100:200/128",
     ] {
         let output = egress_to(cidr);
         assert!(output.contains("network/cluster-range"), "{cidr}: {output}");
@@ -297,11 +304,15 @@ fn a_large_network_leaves_out_the_images_of_what_it_leaves_out() {
         "64:ff9b::a9fe:0/112",
         "2002:a9fe::/32",
         "2002:a83f:8110::/48",
+        "::ffff:0:a9fe:0/112",
+        "::ffff:0:a01:0/112",
         "fe80::/10",
     ] {
         assert!(rendered.contains(except), "{except}: {rendered}");
     }
-    assert!(!rendered.contains("::ffff"), "{rendered}");
+    for mapped in ["::ffff:a9fe:", "::ffff:a01:", "::ffff:169.", "::ffff:10."] {
+        assert!(!rendered.contains(mapped), "{mapped}: {rendered}");
+    }
 }
 
 #[test]

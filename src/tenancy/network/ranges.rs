@@ -57,27 +57,34 @@ static METADATA: [&str; 2] = ["169.254.169.254/32", "fd00:ec2::254/128"];
 ///
 /// Sources: RFC 3927 and RFC 4291 (link-local); docs.aws.amazon.com, "Use IMDS" and "EKS Pod
 /// Identity agent"; learn.microsoft.com, "What is IP address 168.63.129.16"; alibabacloud.com,
-/// "Instance metadata"; cloud.google.com/compute/docs/metadata; docs.oracle.com, "Instance metadata".
-static RESERVED: [&str; 9] = [
+/// "Instance metadata"; cloud.google.com/compute/docs/metadata; docs.oracle.com, "Instance metadata" and,
+/// for 192.0.0.192, "Retrieve Predefined Instance Metadata"; cloud-init's data sources of
+/// Scaleway and Akamai.
+static RESERVED: [&str; 13] = [
     "169.254.0.0/16",
     "fe80::/10",
     "168.63.129.16/32",
     "100.100.100.200/32",
+    "192.0.0.192/32",
     "fd00:ec2::254/128",
     "fd00:ec2::23/128",
     "fd20:ce::254/128",
     "fd00:c1::a9fe:a9fe/128",
+    "fd00:42::42/128",
+    "fd00:a9fe:a9fe::1/128",
+    "fd00:100::100:200/128",
     "64:ff9b:1::/48",
 ];
 
-/// The IPv6 networks in which every IPv4 address has an image: NAT64, 6to4 and IPv4-compatible
-/// addresses. Each with the position of the image's first bit.
+/// The IPv6 networks in which every IPv4 address has an image: NAT64, 6to4, IPv4-compatible and
+/// IPv4-translated addresses. Each with the position of the image's first bit.
 ///
-/// Sources: RFC 6052, RFC 3056, RFC 4291 section 2.5.5.1.
-static IMAGES: [(Ipv6Addr, u32); 3] = [
+/// Sources: RFC 6052, RFC 3056, RFC 4291 section 2.5.5.1, RFC 2765 section 2.1.
+static IMAGES: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96),
     (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16),
     (Ipv6Addr::UNSPECIFIED, 96),
+    (Ipv6Addr::new(0, 0, 0, 0, 0xffff, 0, 0, 0), 96),
 ];
 
 /// The ranges of a cluster that a `cidr` leaves out, unless it lies within one of them: its own, those
@@ -265,9 +272,14 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv4_network_has_three_images() {
+    fn an_ipv4_network_has_an_image_in_each_form() {
         let net = "169.254.0.0/16".parse().unwrap();
-        let wanted = nets(&["64:ff9b::a9fe:0/112", "2002:a9fe::/32", "::a9fe:0/112"]);
+        let wanted = nets(&[
+            "64:ff9b::a9fe:0/112",
+            "2002:a9fe::/32",
+            "::a9fe:0/112",
+            "::ffff:0:a9fe:0/112",
+        ]);
         assert_eq!(images(&net), wanted);
         assert!(images(&"fe80::/10".parse().unwrap()).is_empty());
     }
@@ -284,6 +296,7 @@ mod tests {
             "2002::/16",
             "2002:8000::/17",
             "::/96",
+            "::ffff:0:0:0/96",
         ] {
             assert!(is_everywhere(image), "{image}");
         }
