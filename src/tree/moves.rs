@@ -489,15 +489,16 @@ fn derived_names(
         let (limit, kind) = (engine.name_limit, engine.applier.kind);
 
         if made.len() > limit {
+            let name = &tenant.name.value;
+            let most = limit - (made.len() - name.len());
             let message = format!(
-                "the {kind} `{made}`, of `{TENANT_PREFIX}`, `{}` and `{LATE}`, has {} characters, \
-                 of {limit}",
-                tenant.name.value,
-                made.len()
+                "the name of the tenant has {} characters; with `delivery.unit: tenant` it has at most \
+                 {most}, because the {kind} `{TENANT_PREFIX}NAME{LATE}` has at most {limit}",
+                name.len()
             );
             out.push(
                 Diagnostic::new(&DERIVED_NAME, tenant.name.span, message)
-                    .fix("shorten the tenant's name")
+                    .fix(format!("shorten the tenant's name to {most} characters"))
                     .tenant(&tenant.name.value),
             );
         }
