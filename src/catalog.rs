@@ -150,6 +150,7 @@ pub static RULES: &[&Rule] = &[
     &tenancy::INCOMPLETE,
     &tenancy::METADATA_NOT_ALLOWED,
     &tenancy::PARAMETERS,
+    &tenancy::PLATFORM_NAME,
     &tenancy::TOO_MUCH,
     &tenancy::REQUIRED_VERSION,
     &tenancy::RESERVED_METADATA,

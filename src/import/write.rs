@@ -6,6 +6,7 @@ use crate::document::emit;
 use crate::kube::{Quantity, kinds};
 use crate::markdown::{cell, code, literal};
 use crate::spec::leaf::{self, Day, OWNER_TO_FILL_IN};
+use crate::tenancy::usual_platform;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,6 +54,8 @@ pub struct Output {
     pub loosenings: usize,
     /// Kinds of CRDs that are passed through, as `group/Kind`.
     pub kinds: Vec<String>,
+    /// Namespaces of tenants that are usually a platform's.
+    pub namespaces: Vec<String>,
     /// Secrets that are passed through and hold their data in plain text.
     pub plain_secrets: Vec<String>,
     /// Tenants whose owner has to be filled in.
@@ -91,6 +94,9 @@ pub fn write(survey: &ImportSurvey, options: &Options<'_>) -> Output {
                 out.without_owner.push(tenant.clone());
             }
         }
+        let names = namespaces.iter().map(|found| &found.object.id.name);
+        let usual = names.filter(|name| usual_platform(name).is_some());
+        of_fleet.namespaces.extend(usual.map(ToString::to_string));
         for part in &parts {
             of_fleet.add(&tenant, part);
             out.count(part);
@@ -100,6 +106,7 @@ pub fn write(survey: &ImportSurvey, options: &Options<'_>) -> Output {
     }
 
     out.shared = of_fleet.shared();
+    out.namespaces = of_fleet.namespaces.into_iter().collect();
     out.kinds = of_fleet.kinds.into_iter().collect();
     out.labels = of_fleet.labels.into_iter().collect();
     out.annotations = of_fleet.annotations.into_iter().collect();
@@ -116,6 +123,8 @@ struct FleetEntries {
     annotations: BTreeSet<String>,
     /// Kinds of CRDs, as `group/Kind`.
     kinds: BTreeSet<String>,
+    /// Namespaces that are usually a platform's.
+    namespaces: BTreeSet<String>,
 }
 
 impl FleetEntries {

@@ -43,6 +43,13 @@ pub struct FleetSpec {
     /// Renders: nothing.
     /// Rules: `tenancy/reserved-name`.
     pub reserved: Option<Vec<Spanned<Name>>>,
+    /// Namespaces that tenants may have, although components of a platform usually install into
+    /// namespaces of these names, as `monitoring`.
+    ///
+    /// Default: none.
+    /// Renders: nothing.
+    /// Rules: `tenancy/platform-name`.
+    pub tenant_namespaces: Option<Vec<Name>>,
     /// The labels and annotations that tenants may set on their namespaces. An entry is a key, or a
     /// prefix that ends in `/` or `.`.
     ///

@@ -2,7 +2,9 @@
 
 use super::model::Tenant;
 use super::tenant::{ResolveContext, Resolved};
-use super::{Context, Prior, Tenancy, capacity, claims, definitions, failing, network};
+use super::{
+    Context, Prior, Tenancy, capacity, claims, definitions, failing, network, platform_namespaces,
+};
 use crate::diagnostic::{Diagnostic, Level, Scope, rule};
 use crate::source::SourceMap;
 use crate::spec::{FleetDoc, TenantDoc};
@@ -90,6 +92,7 @@ impl Linker<'_> {
         let mut tenants = self.defined_once(resolved, out);
         self.connect(&mut tenants, &known, out);
         capacity::check(&tenants, &fleet.spec, out);
+        platform_namespaces::check(&tenants, &fleet.spec, self.prior, out);
 
         let broken = self.broken(out);
         let mut tenancy = Tenancy {

@@ -48,7 +48,7 @@ pub use network::{
     ONE_SIDED, RANGE_UNDECLARED, UNKNOWN_PEER, UNSELECTABLE_LABEL, metadata_networks,
 };
 pub use placement::UNKNOWN_CLUSTER;
-pub use platform_namespaces::PlatformNames;
+pub use platform_namespaces::{PLATFORM_NAME, PlatformNames, usual_platform};
 pub use pod_security::POD_SECURITY;
 pub use prior::{ClaimKey, ClaimKind, Prior};
 pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE};

@@ -1,9 +1,30 @@
 //! The namespaces that distributions, clouds and the usual charts of a platform install into. Where
 //! no fleet says whose a namespace is, one of these is the platform's.
 
-use super::reserved;
+use super::model::Tenant;
+use super::{ClaimKey, Prior, reserved};
+use crate::diagnostic::{Diagnostic, rule};
 use crate::kube::names::glob;
 use crate::spec::fleet::FleetSpec;
+use std::collections::BTreeSet;
+
+rule! {
+    /// A tenant takes a namespace into which a component of the platform usually installs.
+    ///
+    /// ## What it finds
+    /// A name of a list, such as `cert-manager`, `ingress-nginx`, `istio-system`, `kyverno`,
+    /// `monitoring` or `cattle-*`. A tenant that has the namespace in the lock keeps it. Namespaces of
+    /// `platformNamespaces`, `reserved`, `dns` and endpoints are `tenancy/reserved-name`.
+    ///
+    /// ## Why it matters
+    /// The owners of the tenant would be bound in the namespace of the component, which often has
+    /// rights over the whole cluster; the tenant's floor would stop it.
+    ///
+    /// ## Fix
+    /// Take another name. If the namespace is the tenant's, list its name in fleet.tenantNamespaces;
+    /// `import` does so.
+    pub static PLATFORM_NAME = "tenancy/platform-name", Error;
+}
 
 /// Namespaces of one project or distribution.
 struct UsualNamespaces {
@@ -261,13 +282,52 @@ static USUAL: [UsualNamespaces; 62] = [
 ];
 
 /// What usually installs into a namespace of this name; `None` if the name says nothing.
-fn usual_platform(name: &str) -> Option<&'static str> {
+pub fn usual_platform(name: &str) -> Option<&'static str> {
     let is_it = |pattern: &&str| match pattern.strip_suffix('*') {
         Some(start) => name.len() > start.len() && name.starts_with(start),
         None => name == *pattern,
     };
     let row = USUAL.iter().find(|row| row.names.iter().any(&is_it))?;
     Some(row.of)
+}
+
+/// Reports each namespace of a tenant that is the platform's by its name, unless the fleet lists it or
+/// the records have it as the tenant's.
+pub(super) fn check(
+    tenants: &[Tenant],
+    fleet: &FleetSpec,
+    prior: &Prior<'_>,
+    out: &mut Vec<Diagnostic>,
+) {
+    let listed = fleet.tenant_namespaces.iter().flatten();
+    let listed: BTreeSet<&str> = listed.map(|name| name.as_str()).collect();
+    for tenant in tenants {
+        let own = tenant.name.value.as_str();
+        let mut reported = BTreeSet::new();
+        for on in &tenant.on {
+            let cluster = fleet.clusters[on.cluster].name.as_str();
+            for namespace in &on.namespaces {
+                let name = namespace.name.as_str();
+                let Some(usual) = usual_platform(name).filter(|_| !listed.contains(name)) else {
+                    continue;
+                };
+                let has_it = prior
+                    .holders(&ClaimKey::namespace(cluster, name))
+                    .any(|holder| holder == own);
+                if has_it || !reported.insert(name) {
+                    continue;
+                }
+                let message = format!("the namespace `{name}` is usual for the platform's {usual}");
+                let fix = "take another name; or, if it is the tenant's, list it in \
+                           fleet.tenantNamespaces";
+                out.push(
+                    Diagnostic::new(&PLATFORM_NAME, namespace.span, message)
+                        .fix(fix)
+                        .tenant(own),
+                );
+            }
+        }
+    }
 }
 
 /// Which namespaces are the platform's where no fleet says it.

@@ -284,7 +284,7 @@ fn takeovers(own: &str, other: &str) -> Vec<(String, ChangedFiles)> {
                 file(own),
                 with(
                     own,
-                    &format!("[{{name: {own}}}, {{name: monitoring, adopt: true}}]"),
+                    &format!("[{{name: {own}}}, {{name: metrics, adopt: true}}]"),
                 ),
             )],
         ),

@@ -69,6 +69,7 @@ mod output;
 mod pairs;
 mod pod_levels;
 mod parity;
+mod platform_names;
 mod powers;
 mod prove;
 mod prove_also;

@@ -294,6 +294,14 @@ fn missing_in(fleet: &FleetSpec, made: &Output) -> Map<String, Value> {
     if !kinds.is_empty() {
         out.insert("tenantKinds".into(), json!(kinds));
     }
+    let listed = |name: &&String| {
+        let mut listed = fleet.tenant_namespaces.iter().flatten();
+        listed.any(|known| known.as_str() == name.as_str())
+    };
+    let namespaces: Vec<&String> = made.namespaces.iter().filter(|n| !listed(n)).collect();
+    if !namespaces.is_empty() {
+        out.insert("tenantNamespaces".into(), json!(namespaces));
+    }
     let has = |wanted: &Value| {
         fleet.shared_subjects.iter().flatten().any(|s| {
             s.group
@@ -328,6 +336,9 @@ fn fleet_text(args: &ImportArgs, made: &Output) -> String {
         json!({"labels": made.labels, "annotations": made.annotations}),
     );
 
+    if !made.namespaces.is_empty() {
+        spec.insert("tenantNamespaces".into(), json!(made.namespaces));
+    }
     if !made.kinds.is_empty() {
         spec.insert("tenantKinds".into(), json!(made.kinds));
     }
