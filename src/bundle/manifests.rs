@@ -13,8 +13,8 @@ use crate::kube::names::{ENFORCE_LABEL, ENFORCE_VERSION_LABEL};
 use crate::kube::validation::PodLevel;
 use crate::kube::{ObjectId, Quantity, kinds, validation};
 use crate::source::{SourceId, SourceMap, Span, join, parent};
-use crate::spec::fleet::ClusterSpec;
-use crate::spec::leaf::FilePath;
+use crate::spec::fleet::{ClusterSpec, FleetSpec};
+use crate::spec::leaf::{FilePath, Line};
 use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
 use crate::tenancy::{self, MANIFEST_FLOOR, Permits, Tenancy};
 use crate::value::{Text, Value as Made};
@@ -73,6 +73,8 @@ pub struct TenantManifests {
     files: BTreeMap<String, File>,
     permits: Option<Arc<Permits>>,
     kinds: Vec<String>,
+    /// The ClusterRoles that the fleet lists.
+    cluster_roles: Vec<Line>,
     last: LastRendered,
     /// The minor of Kubernetes on each cluster of the fleet, if it is stated.
     minors: Vec<Option<u32>>,
@@ -259,6 +261,7 @@ impl TenantManifests {
             files: found.par_iter().map(read).collect(),
             permits: Some(permits),
             kinds,
+            cluster_roles: Vec::new(),
             last: LastRendered::default(),
             minors: Vec::new(),
             definitions: CustomDefinitions::default(),
@@ -267,9 +270,10 @@ impl TenantManifests {
 
     /// The same, for the versions of Kubernetes that the clusters have.
     #[must_use]
-    pub fn of_clusters(self, clusters: &[ClusterSpec]) -> Self {
+    pub fn of_clusters(self, fleet: &FleetSpec) -> Self {
         Self {
-            minors: clusters.iter().map(ClusterSpec::minor).collect(),
+            minors: fleet.clusters.iter().map(ClusterSpec::minor).collect(),
+            cluster_roles: fleet.tenant_cluster_roles.clone().unwrap_or_default(),
             ..self
         }
     }
@@ -393,7 +397,7 @@ impl TenantManifests {
         object.check_kind(&self.kinds)?;
         object.check_reach()?;
         object.check_floor(self.permits.as_deref())?;
-        object.check_role(self.permits.as_deref())?;
+        object.check_role(self.permits.as_deref(), &self.cluster_roles)?;
         object.check_applicability(document)?;
         let minor = self.minors.get(on.cluster).copied().flatten();
         object.check_version(document, minor)?;
@@ -714,7 +718,7 @@ impl VerbatimObject<'_> {
     }
 
     /// Refuses a binding to a role that loosens the floor, without a waiver.
-    fn check_role(&self, permits: Option<&Permits>) -> Checked {
+    fn check_role(&self, permits: Option<&Permits>, listed: &[Line]) -> Checked {
         let field = |name: &str| {
             let value = self.value.pointer(&format!("/roleRef/{name}"));
             value.and_then(|value| value.as_str()).unwrap_or_default()
@@ -723,7 +727,7 @@ impl VerbatimObject<'_> {
             return Ok(());
         }
         let role = field("name");
-        let Some(loosening) = tenancy::loosening(role) else {
+        let Some(loosening) = tenancy::loosening(role, listed) else {
             return Ok(());
         };
         if self.is_permitted(loosening.rule, permits) {

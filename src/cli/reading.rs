@@ -340,11 +340,11 @@ impl<'a> FleetReader<'a> {
         let permits = Arc::clone(&resolved.tenancy.permits);
         let last = self.read_last(resolved, is_on_disk)?;
         let manifests = TenantManifests::load(&self.sources, &reading.found, permits, kinds);
-        let clusters = resolved
-            .fleet()
-            .map_or(&[][..], |fleet| &fleet.spec.clusters);
-        let manifests = manifests.after(last).of_clusters(clusters);
-        Ok(manifests.held_against(definitions))
+        let manifests = manifests.after(last).held_against(definitions);
+        Ok(match resolved.fleet() {
+            Some(fleet) => manifests.of_clusters(&fleet.spec),
+            None => manifests,
+        })
     }
 
     /// Reads the CustomResourceDefinitions that the fleet names.

@@ -89,7 +89,7 @@ impl Converted {
         let is_cluster_role = found.value["roleRef"]["kind"] == "ClusterRole";
         if found.id.kind == "RoleBinding"
             && is_cluster_role
-            && let Some(loosening) = tenancy::loosening(role)
+            && let Some(loosening) = tenancy::loosening(role, &[])
         {
             self.waive(loosening.rule, object.clone());
         }
@@ -452,7 +452,7 @@ fn binding(found: &FoundObject, namespace: &str, narrow: bool, out: &mut Convert
         return false;
     };
 
-    if let Some(loosening) = tenancy::loosening(role) {
+    if let Some(loosening) = tenancy::loosening(role, &[]) {
         let object = format!("RoleBinding/{namespace}/{}", found.id.name);
         out.waive(loosening.rule, object);
     }

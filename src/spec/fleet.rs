@@ -1,5 +1,6 @@
 //! Fleet: the clusters, what tenants may be called, and how the tree is delivered.
 
+pub use super::given::{TenantLabels, TenantRecipients};
 use super::leaf::{
     Cidr, Duration, FilePath, GroupKind, Ip, Keyed, LabelKey, LabelValue, Line, Minor, Name,
     ObjectName, OciPrefix, Pattern, RelativePath, VersionReq,
@@ -117,6 +118,14 @@ pub struct FleetSpec {
     /// Default: none.
     /// Renders: a ClusterRole `tenantry-NAME` in `platform/roles.yaml` of each cluster.
     pub roles: Option<Vec<RoleSpec>>,
+    /// ClusterRoles of the clusters, besides `view`, whose rules leave the floor of tenants alone: a
+    /// tenant's `clusterRole` may name them without a waiver. Their rules are not read here.
+    /// `admin`, `edit`, `cluster-admin` and `system:*` take a waiver in any case.
+    ///
+    /// Default: none.
+    /// Renders: nothing.
+    /// Rules: `api/floor-writing-role`.
+    pub tenant_cluster_roles: Option<Vec<Line>>,
     /// The clusters.
     ///
     /// Renders: a folder of the tree for each cluster.
@@ -196,36 +205,6 @@ pub struct AllowedMetadata {
     /// Renders: nothing.
     /// Rules: `tenancy/metadata-not-allowed`.
     pub annotations: Option<Vec<Line>>,
-}
-
-/// Labels that the platform gives some tenants.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TenantLabels {
-    /// The labels.
-    ///
-    /// Renders: nothing.
-    pub labels: Keyed<LabelKey, LabelValue>,
-    /// The tenants that have them, by name. Of two entries that give a tenant the same key, the last
-    /// one wins.
-    ///
-    /// Renders: nothing.
-    pub tenants: Vec<Name>,
-}
-
-/// SOPS recipients that are one tenant's.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TenantRecipients {
-    /// The tenant, by name.
-    ///
-    /// Renders: nothing.
-    pub tenant: Name,
-    /// The recipients: a public key of age, a fingerprint of PGP, the name of a key of a cloud.
-    ///
-    /// Renders: nothing.
-    /// Rules: `tenancy/fleet`.
-    pub recipients: Vec<Spanned<Line>>,
 }
 
 /// A role besides the catalogue's: a ClusterRole `tenantry-NAME`.

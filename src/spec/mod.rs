@@ -8,6 +8,7 @@ mod check;
 pub mod duration;
 pub mod field_table;
 pub mod fields;
+mod given;
 mod settled;
 pub mod fleet;
 pub mod leaf;

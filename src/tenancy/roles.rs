@@ -3,6 +3,7 @@
 use crate::diagnostic::{Diagnostic, Rule, Scope, rule};
 use crate::kube::kinds;
 use crate::spec::fleet::{FleetSpec, RoleRule, RoleSpec};
+use crate::spec::leaf::Line;
 use std::collections::BTreeSet;
 
 rule! {
@@ -26,13 +27,15 @@ rule! {
     /// ## What it finds
     /// `clusterRole: admin` and `clusterRole: edit`, in a spec or in a RoleBinding of a verbatim
     /// manifest, and a role of the fleet that writes network policies, quotas, limits, bindings or
-    /// the Namespace. The proof looks for other ClusterRoles of this kind:
-    /// `admission/floor-writable`.
+    /// the Namespace. Also each ClusterRole of another name: its rules are not among the specs. The
+    /// fleet's `tenantClusterRoles` lists those that leave the floor alone, and the proof says which
+    /// do not (`admission/floor-writable`).
     /// ## Why it matters
     /// Network policies add up: one that allows everything opens the namespace. Kubernetes' own
     /// `admin` and `edit` write them.
     /// ## Fix
-    /// Give the role `owner`, or a role of the fleet that leaves the floor out.
+    /// Give the role `owner`, or a role of the fleet that leaves the floor out. If the rules of a
+    /// ClusterRole leave it out, list it in fleet.tenantClusterRoles.
     pub static FLOOR_WRITING_ROLE = "api/floor-writing-role", Error;
 }
 rule! {
@@ -105,9 +108,9 @@ pub struct RoleLoosening {
     pub fix: &'static str,
 }
 
-/// Why a binding to a ClusterRole of Kubernetes needs a waiver. `None` if it needs none, or if the
-/// role is not one of Kubernetes' own.
-pub fn loosening(cluster_role: &str) -> Option<RoleLoosening> {
+/// Why a binding to a ClusterRole needs a waiver. `None` for Kubernetes' own `view`, and for a role
+/// that the fleet lists as one that leaves the floor alone.
+pub fn loosening(cluster_role: &str, listed: &[Line]) -> Option<RoleLoosening> {
     if cluster_role == "cluster-admin" {
         return Some(RoleLoosening {
             rule: &CLUSTER_ADMIN,
@@ -116,23 +119,33 @@ pub fn loosening(cluster_role: &str) -> Option<RoleLoosening> {
         });
     }
 
-    if cluster_role.starts_with("system:") {
-        return Some(RoleLoosening {
+    let writes_floor = |message, fix| {
+        Some(RoleLoosening {
             rule: &FLOOR_WRITING_ROLE,
-            message: format!("bound to {cluster_role}, a role of Kubernetes' own components"),
-            fix: "give the role `owner`",
-        });
+            message,
+            fix,
+        })
+    };
+    if cluster_role.starts_with("system:") {
+        let message = format!("bound to {cluster_role}, a role of Kubernetes' own components");
+        return writes_floor(message, "give the role `owner`");
+    }
+    if FLOOR_WRITING.contains(&cluster_role) {
+        let message =
+            format!("bound to {cluster_role}, which writes NetworkPolicies and can open the floor");
+        return writes_floor(message, "give the role `owner`");
+    }
+    if cluster_role == "view" || listed.iter().any(|name| name.as_str() == cluster_role) {
+        return None;
     }
 
-    FLOOR_WRITING
-        .contains(&cluster_role)
-        .then(|| RoleLoosening {
-            rule: &FLOOR_WRITING_ROLE,
-            message: format!(
-                "bound to {cluster_role}, which writes NetworkPolicies and can open the floor"
-            ),
-            fix: "give the role `owner`",
-        })
+    let message =
+        format!("bound to {cluster_role}, whose rules are not known and may write the floor");
+    writes_floor(
+        message,
+        "give a role of the catalogue or the fleet; if it leaves the floor alone, list it in \
+         fleet.tenantClusterRoles",
+    )
 }
 
 /// Why a binding to a role of the fleet needs a waiver.

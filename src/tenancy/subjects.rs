@@ -163,7 +163,13 @@ impl Binder<'_, '_> {
                 .as_ref()
                 .map_or(&*name, |name| name.as_str());
             let object = format!("RoleBinding/{namespace}/{binding}");
-            self.require_role_waiver(roles::loosening(&name), cluster_role.span, &object, out);
+            let listed = self
+                .fleet
+                .tenant_cluster_roles
+                .as_deref()
+                .unwrap_or_default();
+            let loosening = roles::loosening(&name, listed);
+            self.require_role_waiver(loosening, cluster_role.span, &object, out);
 
             return Some((name.clone(), name));
         }

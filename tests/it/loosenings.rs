@@ -97,6 +97,13 @@ fn a_role_that_changes_the_floor_takes_a_waiver() {
     let roles = [
         ("clusterRole: admin", "admin", FLEET.to_owned()),
         ("clusterRole: edit", "edit", FLEET.to_owned()),
+        // No spec says which rules it has.
+        ("clusterRole: some-name", "some-name", FLEET.to_owned()),
+        (
+            "clusterRole: admin",
+            "admin",
+            format!("{FLEET}  tenantClusterRoles: [admin]\n"),
+        ),
         (
             "clusterRole: cluster-admin",
             "cluster-admin",
@@ -156,7 +163,10 @@ fn a_role_that_leaves_the_floor_alone_takes_no_waiver() {
     let members = rules.map(|rule| (fleet_with_role(rule), "role: own"));
     let members = members.into_iter().chain([
         (FLEET.to_owned(), "clusterRole: view"),
-        (FLEET.to_owned(), "clusterRole: team-reader"),
+        (
+            format!("{FLEET}  tenantClusterRoles: [team-reader]\n"),
+            "clusterRole: team-reader",
+        ),
         (FLEET.to_owned(), "role: operator"),
     ]);
 
@@ -173,7 +183,13 @@ fn a_role_that_leaves_the_floor_alone_takes_no_waiver() {
 
 #[test]
 fn a_verbatim_binding_to_such_a_role_takes_the_same_waiver() {
-    for role in ["admin", "edit", "cluster-admin", "system:aggregate-to-edit"] {
+    for role in [
+        "admin",
+        "edit",
+        "cluster-admin",
+        "system:aggregate-to-edit",
+        "some-name",
+    ] {
         let binding = format!(
             "apiVersion: rbac.authorization.k8s.io/v1\n\
              kind: RoleBinding\n\
