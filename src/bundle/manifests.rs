@@ -18,6 +18,7 @@ use crate::spec::leaf::{FilePath, Line};
 use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
 use crate::tenancy::{self, MANIFEST_FLOOR, Permits, Tenancy};
 use crate::value::{Text, Value as Made};
+use indexmap::IndexMap;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -132,6 +133,8 @@ pub struct NamedManifest {
     pub span: Span,
     /// The tenant.
     pub tenant: String,
+    /// The number of clusters on which the tenant has it.
+    pub clusters: usize,
 }
 
 fn resolve(sources: &SourceMap, named: &Spanned<FilePath>) -> Option<String> {
@@ -155,18 +158,16 @@ fn is_manifest(path: &str) -> bool {
 pub fn wanted(tenancy: &Tenancy, sources: &SourceMap) -> Vec<NamedManifest> {
     let mut all = Vec::new();
     for tenant in tenancy.tenants.iter().chain(&tenancy.failing) {
-        let mut seen: Vec<Span> = Vec::new();
+        let mut seen: IndexMap<Span, (&Spanned<FilePath>, usize)> = IndexMap::new();
         for named in tenant.on.iter().flat_map(|on| &on.manifests) {
-            if !seen.contains(&named.span) {
-                seen.push(named.span);
-                let path = resolve(sources, named).filter(|path| is_manifest(path));
-                all.push(NamedManifest {
-                    path,
-                    span: named.span,
-                    tenant: tenant.name.value.clone(),
-                });
-            }
+            seen.entry(named.span).or_insert((named, 0)).1 += 1;
         }
+        all.extend(seen.into_values().map(|(named, clusters)| NamedManifest {
+            path: resolve(sources, named).filter(|path| is_manifest(path)),
+            span: named.span,
+            tenant: tenant.name.value.clone(),
+            clusters,
+        }));
     }
 
     all

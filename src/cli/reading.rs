@@ -31,6 +31,8 @@ use tenantry::tree::{OwnPaths, check_applied, entry_path};
 
 /// Most bytes of verbatim manifests that one tenant may have.
 const MAX_MANIFESTS: usize = 4 << 20;
+/// Most bytes of them on all clusters of the tenant together.
+const MAX_RENDERED: usize = 64 << 20;
 
 /// The files of specs and templates, as they were read, by path.
 pub struct FleetFiles {
@@ -447,8 +449,17 @@ struct ManifestReading {
     specs: BTreeMap<String, SourceId>,
     /// The manifests, by path.
     found: BTreeMap<String, SourceId>,
-    /// The bytes of each tenant's manifests.
-    sizes: BTreeMap<String, usize>,
+    /// The sizes of each tenant's manifests.
+    sizes: BTreeMap<String, ManifestSizes>,
+}
+
+/// The bytes of a tenant's manifests.
+#[derive(Default)]
+struct ManifestSizes {
+    /// Those of the files.
+    read: usize,
+    /// Those of the files on each cluster of the tenant, summed up.
+    rendered: usize,
 }
 
 impl ManifestReading {
@@ -486,16 +497,18 @@ impl ManifestReading {
         }
 
         if let FileContent::Bytes(bytes) = &content {
-            let size = self.sizes.entry(tenant.clone()).or_default();
-            *size += bytes.len();
-            if *size > MAX_MANIFESTS {
-                return Err(fault(
-                    &MANIFEST,
-                    format!(
-                        "the manifests of `{tenant}` are larger than {MAX_MANIFESTS} bytes together"
-                    ),
-                    "let a sync deliver them",
-                ));
+            let sizes = self.sizes.entry(tenant.clone()).or_default();
+            sizes.read += bytes.len();
+            sizes.rendered += bytes.len().saturating_mul(manifest.clusters);
+            let too_large = [
+                (sizes.read, MAX_MANIFESTS, "together"),
+                (sizes.rendered, MAX_RENDERED, "on all clusters together"),
+            ];
+            if let Some((_, most, how)) = too_large.into_iter().find(|(size, most, _)| size > most)
+            {
+                let message =
+                    format!("the manifests of `{tenant}` are larger than {most} bytes {how}");
+                return Err(fault(&MANIFEST, message, "let a sync deliver them"));
             }
         }
 

@@ -536,3 +536,47 @@ fn a_manifest_of_a_tenant_that_the_server_refuses_is_an_error() {
         );
     }
 }
+
+#[test]
+fn the_files_of_a_tenant_are_bounded_together_and_over_its_clusters() {
+    let file = |name: usize| {
+        let line = format!("    {}\n", "x".repeat(90));
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{name}, namespace: a}}\ndata:\n  a: |\n{}",
+            line.repeat(9_000)
+        )
+    };
+    for (files, clusters, how) in [
+        (4, 1, None),
+        (6, 1, Some("bytes together")),
+        (1, 90, Some("bytes on all clusters together")),
+        (2, 90, Some("bytes on all clusters together")),
+    ] {
+        let named: Vec<String> = (0..files).map(|at| format!("../m/{at}.yaml")).collect();
+        let listed: Vec<String> = (0..clusters)
+            .map(|at| format!("    - name: c{at}\n"))
+            .collect();
+        let fleet = FLEET.replace("    - name: prod\n", &listed.concat());
+        let on: Vec<String> = (0..clusters).map(|at| format!("c{at}")).collect();
+        let more = format!(
+            "  clusters: [{}]\n  manifests: [{}]\n",
+            on.join(", "),
+            named.join(", ")
+        );
+        let spec = tenant("a", &more);
+        let sandbox = Sandbox::with(&[("tenants/fleet.yaml", &fleet), ("tenants/a.yaml", &spec)]);
+        for at in 0..files {
+            sandbox.write(&format!("m/{at}.yaml"), file(at));
+        }
+
+        let ran = sandbox.run(&["check"]);
+        match how {
+            None => assert_eq!(ran.code, 0, "{}", ran.all()),
+            Some(how) => {
+                let says =
+                    ran.code == 1 && ran.all().contains(how) && ran.all().contains("held: a\n");
+                assert!(says, "{files} files on {clusters} clusters: {}", ran.all());
+            }
+        }
+    }
+}
