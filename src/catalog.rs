@@ -47,6 +47,7 @@ pub static RULES: &[&Rule] = &[
     &bundle::LIMIT,
     &bundle::TEMPLATE_MISPLACED,
     &bundle::SYNTAX,
+    &tenancy::THROUGH_CONTROLLER,
     &bundle::UNDEFINED,
     &isolation::data::BORROWED_IDENTITY,
     &isolation::data::COPIED_OBJECT,

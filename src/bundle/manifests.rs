@@ -4,6 +4,7 @@ use super::definitions::CustomDefinitions;
 use super::durations;
 use super::object::{Object, ObjectBody};
 use super::sops;
+use super::through_controller::through_controller;
 use super::unappliable::{self, Decryption};
 use crate::delivery;
 use crate::diagnostic::{Diagnostic, Rule, rule};
@@ -16,7 +17,7 @@ use crate::source::{SourceId, SourceMap, Span, join, parent};
 use crate::spec::fleet::{ClusterSpec, FleetSpec};
 use crate::spec::leaf::{FilePath, Line};
 use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
-use crate::tenancy::{self, MANIFEST_FLOOR, Permits, Tenancy};
+use crate::tenancy::{self, MANIFEST_FLOOR, Permits, THROUGH_CONTROLLER, Tenancy};
 use crate::value::{Text, Value as Made};
 use indexmap::IndexMap;
 use rayon::prelude::*;
@@ -269,7 +270,7 @@ impl TenantManifests {
         }
     }
 
-    /// The same, for the versions of Kubernetes that the clusters have.
+    /// The same, for the versions of Kubernetes and the ClusterRoles that the clusters have.
     #[must_use]
     pub fn of_clusters(self, fleet: &FleetSpec) -> Self {
         Self {
@@ -397,6 +398,7 @@ impl TenantManifests {
         object.check_namespace()?;
         object.check_kind(&self.kinds)?;
         object.check_reach()?;
+        object.check_controller(document, self.permits.as_deref())?;
         object.check_floor(self.permits.as_deref())?;
         object.check_role(self.permits.as_deref(), &self.cluster_roles)?;
         object.check_applicability(document)?;
@@ -498,6 +500,30 @@ impl VerbatimObject<'_> {
         let message = format!("`{}` is not the tenant's to have: {reason}", self.id);
         let fix = "remove it, or let the platform apply it";
         self.refuse(&MANIFEST_NOT_ALLOWED, message, fix)
+    }
+
+    /// Refuses an object that reaches beyond the tenant through an ingress controller, without a
+    /// waiver.
+    fn check_controller(&self, document: &Document, permits: Option<&Permits>) -> Checked {
+        let is_own = |name: &str| self.is_own_namespace(name);
+        let Some(reach) = through_controller(&self.id, &document.root, &is_own) else {
+            return Ok(());
+        };
+        if self.is_permitted(&THROUGH_CONTROLLER, permits) {
+            return Ok(());
+        }
+
+        let message = format!("`{}` {}", self.id, reach.reason);
+        let fix = format!(
+            "{}, or write a Waiver of `{}` for {}",
+            reach.fix,
+            THROUGH_CONTROLLER.id,
+            self.waiver_name()
+        );
+        let span = reach.span.unwrap_or(self.span);
+        Err(Box::new(
+            Diagnostic::new(&THROUGH_CONTROLLER, span, message).fix(fix),
+        ))
     }
 
     /// The object as a waiver names it.

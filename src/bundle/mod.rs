@@ -6,6 +6,7 @@ mod durations;
 mod floor;
 mod sops;
 mod unappliable;
+mod through_controller;
 mod definitions;
 mod manifests;
 mod hosts;
@@ -32,6 +33,7 @@ pub use render::render;
 pub use schemas::prepare;
 pub use template::{EXPRESSION, LIMIT, SYNTAX, Template, UNDEFINED};
 pub use templates::Templates;
+pub use through_controller::{ControllerReach, through_controller};
 
 use crate::diagnostic::rule;
 use crate::kube::ObjectId;

@@ -1,6 +1,7 @@
 //! The hosts that objects serve, certify, or resolve to addresses, and who has each.
 
 mod annotations;
+mod controller;
 mod fields;
 mod index;
 mod istio;
@@ -9,6 +10,9 @@ mod pattern;
 mod skipper;
 mod traefik;
 
+pub use controller::{
+    ControllerSetting, IngressPower, controller_annotations, references_of_route,
+};
 pub use index::HostIndex;
 pub use mentioned::named as mentioned;
 pub use pattern::{HostMatcher, HostPattern, Levels, escape};

@@ -1,14 +1,15 @@
 //! One namespace: which fields say what was found, and what is passed through.
 
 use super::{FoundObject, Left, SurveyedNamespace, may_carry};
-use crate::bundle::{reaches_out, read_otherwise};
+use crate::bundle::{reaches_out, read_otherwise, through_controller};
 use crate::diagnostic::Rule;
 use crate::kube::Quantity;
 use crate::kube::RBAC;
 use crate::kube::kinds;
 use crate::kube::names::POD_SECURITY;
 use crate::spec::leaf;
-use crate::tenancy::{self, FLOOR_EXTERNAL, MANIFEST_FLOOR, MetadataField};
+use crate::tenancy::{self, FLOOR_EXTERNAL, MANIFEST_FLOOR, MetadataField, THROUGH_CONTROLLER};
+use crate::value::Value as Made;
 use serde_json::{Map, Value, json};
 
 /// An object that breaks a rule, and needs a waiver.
@@ -92,6 +93,11 @@ impl Converted {
             && let Some(loosening) = tenancy::loosening(role, &[])
         {
             self.waive(loosening.rule, object.clone());
+        }
+
+        let is_own = |name: &str| name == found.id.namespace.as_str();
+        if through_controller(&found.id, &Made::from(&found.value), &is_own).is_some() {
+            self.waive(&THROUGH_CONTROLLER, object.clone());
         }
 
         if kinds::is_floor(&found.id) {

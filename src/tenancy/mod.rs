@@ -118,7 +118,7 @@ impl Tenancy {
 }
 
 /// Rules that a Waiver can name, besides those of the proof.
-pub static WAIVABLE: [&Rule; 11] = [
+pub static WAIVABLE: [&Rule; 12] = [
     &CLUSTER_ADMIN,
     &FLOOR_WRITING_ROLE,
     &WILDCARD_ROLE,
@@ -130,6 +130,7 @@ pub static WAIVABLE: [&Rule; 11] = [
     &FLUX_CREATE_TENANT,
     &POD_SECURITY,
     &MANIFEST_FLOOR,
+    &THROUGH_CONTROLLER,
 ];
 
 rule! {
@@ -142,6 +143,37 @@ rule! {
     /// Say it in the spec. Only under the profile `adopted`, and with a Waiver, may such objects be
     /// passed through.
     pub static MANIFEST_FLOOR = "bundle/manifest-floor", Error;
+}
+
+rule! {
+    /// A verbatim object makes an ingress controller serve, configure or reach more than is the
+    /// tenant's.
+    ///
+    /// ## What it finds
+    /// Hosts that no tenant can claim: a rule of an Ingress without a host, a `defaultBackend`, a
+    /// route without a host at a Gateway of another namespace, `*`, a wildcard of one label
+    /// (`*.example`), a regular expression that does not end in a domain, an object that sets
+    /// something for every host of its controller.
+    ///
+    /// Annotations that write configuration of the controller (`…/configuration-snippet`), or that
+    /// name a Secret or another object of a namespace that is not the tenant's.
+    ///
+    /// A Service whose `externalName` is a name of the cluster's DNS in a namespace that is not the
+    /// tenant's.
+    ///
+    /// ## Why it matters
+    /// One controller serves all tenants, with its own rights. A rule for every host gets the
+    /// requests for hosts that another tenant claims later. A snippet reads every Secret that the
+    /// controller reads. Through an ExternalName, the controller reaches what NetworkPolicies close
+    /// to the tenant.
+    ///
+    /// ## Fix
+    /// Name the hosts; remove the annotation; call the other Service by its own name. If the tenant
+    /// has a controller of its own, write a Waiver.
+    ///
+    /// ## References
+    /// CVE-2021-25742; CVE-2021-25740; kubernetes.io/docs/concepts/services-networking/ingress
+    pub static THROUGH_CONTROLLER = "bundle/through-controller", Error;
 }
 
 /// Checks the documents that all tenants of a fleet share. `None` if a fault of theirs stops the

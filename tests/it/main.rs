@@ -88,6 +88,7 @@ mod silent_files;
 mod spec;
 mod tamper;
 mod tenant_objects;
+mod through_controller;
 mod tree;
 mod updates;
 mod validation;

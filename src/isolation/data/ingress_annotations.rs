@@ -2,7 +2,7 @@
 
 use super::Findings;
 use crate::graph::Cluster;
-use crate::graph::ingress_annotation::IngressPower;
+use crate::host::IngressPower;
 use crate::isolation::assumptions::CONTROLLER_CONFIGURATION;
 use crate::isolation::tenant_of;
 

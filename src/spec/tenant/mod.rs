@@ -157,7 +157,7 @@ pub struct TenantSpec {
     /// Renders: the objects of the files, in the tenant's files.
     /// Rules: `bundle/manifest`, `bundle/manifest-not-allowed`, `bundle/manifest-floor`,
     /// `bundle/duplicate-object`, `bundle/kind-not-declared`, `api/cluster-admin`,
-    /// `api/floor-writing-role`, `tenancy/claimed-twice`.
+    /// `api/floor-writing-role`, `bundle/through-controller`, `tenancy/claimed-twice`.
     #[schemars(length(max = 256))]
     pub manifests: Option<Vec<Spanned<FilePath>>>,
     /// The Secret with the key that decrypts the Secrets of `manifests` that SOPS encrypted. It lies

@@ -1,0 +1,184 @@
+//! Verbatim objects that reach beyond their tenant through an ingress controller.
+
+use crate::support::{FLEET, Sandbox, tenant, waiver};
+
+const RULE: &str = "bundle/through-controller";
+const KINDS: &str = "[gateway.networking.k8s.io/HTTPRoute, gateway.networking.k8s.io/GRPCRoute, \
+                     gateway.networking.k8s.io/TLSRoute, gateway.networking.k8s.io/Gateway, \
+                     traefik.io/IngressRoute, traefik.io/TLSStore]";
+
+/// An object of the tenant `evil`.
+fn object(kind: &str, annotations: &str, spec: &str) -> String {
+    let api = match kind {
+        "Ingress" => "networking.k8s.io/v1",
+        "Service" => "v1",
+        "IngressRoute" | "TLSStore" => "traefik.io/v1alpha1",
+        "TLSRoute" => "gateway.networking.k8s.io/v1alpha2",
+        _ => "gateway.networking.k8s.io/v1",
+    };
+    let name = if kind == "TLSStore" { "default" } else { "x" };
+    format!(
+        "apiVersion: {api}\nkind: {kind}\nmetadata:\n  name: {name}\n  namespace: evil\n  \
+         annotations: {{{annotations}}}\nspec:\n  {spec}\n"
+    )
+}
+
+const BACKEND: &str = "{service: {name: x, port: {number: 80}}}";
+
+fn ingress(annotations: &str, host: &str) -> String {
+    let rule = format!(
+        "rules: [{{{host}http: {{paths: [{{path: /, pathType: Prefix, backend: {BACKEND}}}]}}}}]"
+    );
+    object("Ingress", annotations, &rule)
+}
+
+fn service(name: &str) -> String {
+    object(
+        "Service",
+        "",
+        &format!("{{type: ExternalName, externalName: {name}}}"),
+    )
+}
+
+/// A fleet with an object of `evil`, which has the namespaces `evil` and `evil-jobs`.
+fn fleet(manifest: &str) -> Sandbox {
+    let of_evil = tenant("evil", "  manifests: [../m/x.yaml]\n")
+        .replace("{name: evil}]", "{name: evil}, {name: evil-jobs}]");
+    Sandbox::with(&[
+        (
+            "tenants/fleet.yaml",
+            &format!("{FLEET}  tenantKinds: {KINDS}\n"),
+        ),
+        ("tenants/evil.yaml", &of_evil),
+        ("tenants/victim.yaml", &tenant("victim", "")),
+        ("m/x.yaml", manifest),
+    ])
+}
+
+#[test]
+fn an_object_that_reaches_beyond_its_tenant_takes_a_waiver() {
+    const NGINX: &str = "nginx.ingress.kubernetes.io";
+    let own_host = "host: www.own.example, ";
+    let mut refused = vec![
+        ingress("", ""),
+        ingress("", "host: '', "),
+        ingress("", "host: '*.example', "),
+        object("Ingress", "", &format!("defaultBackend: {BACKEND}")),
+        object("TLSStore", "", "defaultCertificate: {secretName: x}"),
+        object(
+            "Gateway",
+            "",
+            "gatewayClassName: x\n  listeners: [{name: a, port: 80, protocol: HTTP, hostname: '*.example'}]",
+        ),
+    ];
+    for key in [
+        "configuration-snippet",
+        "server-snippet",
+        "auth-snippet",
+        "stream-snippet",
+        "modsecurity-snippet",
+    ] {
+        refused.push(ingress(&format!("{NGINX}/{key}: 'x y;'"), own_host));
+    }
+    for (key, value) in [
+        ("auth-tls-secret", "victim/ca"),
+        ("auth-secret", "kube-system/x"),
+        ("proxy-ssl-secret", "victim/x"),
+        ("fastcgi-params-configmap", "victim/x"),
+        ("server-alias", "~.*"),
+        ("server-alias", "'*'"),
+        ("server-alias", "'*.example'"),
+    ] {
+        refused.push(ingress(&format!("{NGINX}/{key}: {value}"), own_host));
+    }
+    for kind in ["HTTPRoute", "GRPCRoute", "TLSRoute"] {
+        let parents = "parentRefs: [{name: web, namespace: gateways}]";
+        refused.push(object(
+            kind,
+            "",
+            &format!("{parents}\n  rules: [{{backendRefs: [{{name: x, port: 80}}]}}]"),
+        ));
+    }
+    for rule in ["PathPrefix(`/`)", "HostRegexp(`.*`)"] {
+        refused.push(object(
+            "IngressRoute",
+            "",
+            &format!(
+                "routes: [{{match: '{rule}', kind: Rule, services: [{{name: x, port: 80}}]}}]"
+            ),
+        ));
+    }
+    refused.push(object("IngressRoute", "", "routes: [{match: 'Host(`www.own.example`)', kind: Rule, services: [{name: x, namespace: victim, port: 80}]}]"));
+    for name in [
+        "x.victim.svc.cluster.local",
+        "x.victim.svc.cluster.local.",
+        "X.Victim.SVC",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "10-0-0-1.victim.pod.cluster.local",
+        "victim.svc.cluster.local",
+    ] {
+        refused.push(service(name));
+    }
+
+    for manifest in &refused {
+        let sandbox = fleet(manifest);
+        let ran = sandbox.run(&["check"]).code(1);
+        let all = ran.all();
+        let says = all.contains(&format!("error[{RULE}]"))
+            && all.contains("held: evil\n")
+            && all.contains("m/x.yaml:");
+        assert!(says, "{manifest}{all}");
+
+        sandbox.write("tenants/waivers/a.yaml", waiver("evil", RULE, "2026-12-30"));
+        let all = sandbox.run(&["check"]).all();
+        assert!(!all.contains(RULE), "{manifest}{all}");
+    }
+}
+
+#[test]
+fn an_object_of_the_tenants_own_takes_none() {
+    const NGINX: &str = "nginx.ingress.kubernetes.io";
+    let own_host = "host: www.own.example, ";
+    let taken = [
+        ingress("", own_host),
+        ingress("", "host: '*.own.example', "),
+        ingress(
+            &format!("{NGINX}/auth-secret: evil/x, {NGINX}/rewrite-target: /"),
+            own_host,
+        ),
+        ingress(&format!("{NGINX}/auth-tls-secret: evil-jobs/x"), own_host),
+        ingress(
+            &format!("{NGINX}/server-alias: 'a.own.example,~^b[0-9]+\\.own\\.example$'"),
+            own_host,
+        ),
+        object(
+            "HTTPRoute",
+            "",
+            "parentRefs: [{name: web}]\n  rules: [{backendRefs: [{name: x, port: 80}]}]",
+        ),
+        object(
+            "HTTPRoute",
+            "",
+            "hostnames: [www.own.example]\n  parentRefs: [{name: web, namespace: gateways}]\n  rules: [{backendRefs: [{name: x, port: 80}]}]",
+        ),
+        object(
+            "Gateway",
+            "",
+            "gatewayClassName: x\n  listeners: [{name: a, port: 80, protocol: HTTP}]",
+        ),
+        object(
+            "IngressRoute",
+            "",
+            "routes: [{match: 'Host(`www.own.example`) && PathPrefix(`/`)', kind: Rule, services: [{name: x, namespace: evil-jobs, port: 80}]}]",
+        ),
+        service("db.own.example"),
+        service("x.evil.svc.cluster.local"),
+        service("x.evil-jobs.svc"),
+        service("svc.example"),
+    ];
+    for manifest in taken {
+        let ran = fleet(&manifest).run(&["check"]);
+        assert_eq!(ran.code, 0, "{manifest}{}", ran.all());
+    }
+}
