@@ -7,7 +7,7 @@ use super::session::Session;
 use super::workspace::Workspace;
 use std::collections::BTreeSet;
 use std::path::Path;
-use tenantry::delivery::{conventions, engine_of};
+use tenantry::delivery::engines_of;
 use tenantry::diagnostic::{Diagnostic, Scope};
 use tenantry::source::{MAX_BYTES, Source, SourceMap, join, parent};
 use tenantry::spec::FleetDoc;
@@ -39,20 +39,23 @@ pub fn read_all(
 
     let mut faults = Vec::new();
     let mut files = Vec::new();
-    let name = conventions(engine_of(&fleet.spec)).ignore_file;
+    let names: BTreeSet<&str> = engines_of(&fleet.spec)
+        .into_iter()
+        .filter_map(|engine| engine.ignore_file)
+        .collect();
     for above in folders_above(fleet, layout, &folder) {
         faults.extend(attributes(&root, &above, sources));
-        let Some(path) = join(&above, name) else {
-            continue;
-        };
-        match read(&root.join(&path)) {
-            Ok(None) => {}
-            Ok(Some(text)) => files.push(sources.add(Source::new(path, text))),
-            Err(why) => {
-                let span = sources.add_path(&path);
-                let message = format!("{path} {why}; tenantry cannot tell which files it hides");
-                let found = Diagnostic::new(&HIDDEN_FILE, span, message);
-                faults.push(found.fix("make it a plain text file").scope(Scope::Fleet));
+        for path in names.iter().filter_map(|name| join(&above, name)) {
+            match read(&root.join(&path)) {
+                Ok(None) => {}
+                Ok(Some(text)) => files.push(sources.add(Source::new(path, text))),
+                Err(why) => {
+                    let span = sources.add_path(&path);
+                    let message =
+                        format!("{path} {why}; tenantry cannot tell which files it hides");
+                    let found = Diagnostic::new(&HIDDEN_FILE, span, message);
+                    faults.push(found.fix("make it a plain text file").scope(Scope::Fleet));
+                }
             }
         }
     }

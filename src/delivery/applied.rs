@@ -1,6 +1,6 @@
 //! A path that an engine applies already.
 
-use super::SourceName;
+use super::{SourceName, TreeSource};
 use crate::document::Node;
 use crate::source::{Span, join};
 
@@ -13,15 +13,15 @@ pub struct AppliedPath {
     pub by: String,
     /// The namespace of that object; may be empty.
     pub namespace: String,
-    /// The source that the object reads; `None` if it names an address.
-    pub source: Option<SourceName>,
+    /// What the object reads; `None` if that is an address which is not read.
+    pub source: Option<TreeSource>,
     /// Where the path is named.
     pub span: Span,
 }
 
 impl AppliedPath {
     /// An object that applies what `path` names; `None` if that leaves the repository.
-    pub(super) fn new(root: &Node, path: &Node, source: Option<SourceName>) -> Option<Self> {
+    pub(super) fn new(root: &Node, path: &Node, source: Option<TreeSource>) -> Option<Self> {
         let kind = root.get("kind")?.as_str()?;
         let name = root
             .at(&["metadata", "name"])
@@ -39,12 +39,13 @@ impl AppliedPath {
     /// Whether it says its namespace and its source, as what a bootstrap writes does.
     pub(super) fn is_whole(&self) -> bool {
         let named = |source: &SourceName| !source.kind.is_empty() && !source.name.is_empty();
-        !self.namespace.is_empty() && self.source.as_ref().is_some_and(named)
+        let object = self.source.as_ref().and_then(TreeSource::object);
+        !self.namespace.is_empty() && object.is_some_and(named)
     }
 
     /// Whether it reads this repository, as far as can be told: through one of the sources that
     /// hold the tree, or by a path that is not the root of some repository.
-    pub fn reads_here(&self, own: &[SourceName]) -> bool {
+    pub fn reads_here(&self, own: &[TreeSource]) -> bool {
         self.source
             .as_ref()
             .map_or(!self.path.is_empty(), |source| own.contains(source))

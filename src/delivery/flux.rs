@@ -6,7 +6,7 @@
 use super::applied::{AppliedPath, text_at};
 use super::{
     AppliedFolder, ClusterEngine, Conventions, Engine, EngineMark, FolderOrigin, GroupKind,
-    MarkEffect, SourceName, SyncValues, Treatment,
+    MarkEffect, SourceName, SyncValues, Treatment, TreeSource,
 };
 use crate::document::Node;
 use crate::kube::ObjectId;
@@ -50,6 +50,12 @@ const MERGED: EngineMark = EngineMark {
 };
 const APPLY_MODE: &str = "kustomize.toolkit.fluxcd.io/ssa";
 
+/// The source that `flux bootstrap` makes.
+const BOOTSTRAP_SOURCE: SourceName = SourceName {
+    kind: Text::new_static(FluxSourceKind::GitRepository.as_str()),
+    name: Text::new_static("flux-system"),
+};
+
 /// What holds of Flux on every cluster.
 ///
 /// Source of the marks: fluxcd.io/flux/components/kustomize/kustomizations, and `AnyInMetadata` of
@@ -58,10 +64,7 @@ pub static CONVENTIONS: Conventions = Conventions {
     engine: Engine::Flux,
     title: "Flux",
     namespace: "flux-system",
-    source: SourceName {
-        kind: Text::new_static(FluxSourceKind::GitRepository.as_str()),
-        name: Text::new_static("flux-system"),
-    },
+    source: Some(BOOTSTRAP_SOURCE),
     account: "kustomize-controller",
     group_suffixes: &["toolkit.fluxcd.io", OPERATOR_GROUP],
     applier: GroupKind {
@@ -102,7 +105,7 @@ pub static CONVENTIONS: Conventions = Conventions {
     least_interval: 30,
     // Of fluxcd/pkg `sourceignore`, v0.18: the patterns of version control; and those of endings, CI
     // systems and tools.
-    ignore_file: ".sourceignore",
+    ignore_file: Some(".sourceignore"),
     left_out: &[".git/", ".gitignore", ".gitmodules", ".gitattributes"],
     left_out_otherwise: &[
         "*.jpg",
@@ -137,10 +140,10 @@ pub(super) fn stated_namespace(cluster: &ClusterSpec) -> Option<&str> {
     Some(stated(cluster)?.namespace.as_ref()?.as_str())
 }
 
-/// The source that a cluster states.
-pub(super) fn stated_source(cluster: &ClusterSpec) -> Option<SourceName> {
-    let source = stated(cluster)?.source.as_ref()?;
-    Some(SourceName {
+/// The source that holds a cluster's tree: the one that the cluster states, or the bootstrap's.
+pub(super) fn source(cluster: &ClusterSpec) -> SourceName {
+    let source = stated(cluster).and_then(|flux| flux.source.as_ref());
+    source.map_or(BOOTSTRAP_SOURCE, |source| SourceName {
         kind: source.kind.as_str().into(),
         name: source.name.as_str().into(),
     })
@@ -187,7 +190,7 @@ pub(super) fn render(
 
     match &folder.origin {
         FolderOrigin::Shared(path) => {
-            let shared = engine.source();
+            let shared = source(engine.cluster);
             let source = map! { "kind" => shared.kind, "name" => shared.name };
             vec![kustomization(
                 engine,
@@ -479,7 +482,7 @@ pub(super) fn applied(root: &Node) -> Option<AppliedPath> {
     };
     let path = root.at(&["spec", "path"])?;
     is_applier
-        .then(|| AppliedPath::new(root, path, Some(source)))
+        .then(|| AppliedPath::new(root, path, Some(TreeSource::Object(source))))
         .flatten()
 }
 
@@ -495,10 +498,10 @@ pub(super) fn bootstrapped(path: &str) -> Option<&str> {
 /// The fields of a cluster in the fleet that say what its bootstrap is called; empty where that is
 /// the usual.
 pub(super) fn cluster_fields(bootstrap: &AppliedPath) -> String {
-    let Some(source) = &bootstrap.source else {
+    let Some(source) = bootstrap.source.as_ref().and_then(TreeSource::object) else {
         return String::new();
     };
-    if bootstrap.namespace == CONVENTIONS.namespace && source.name == CONVENTIONS.source.name {
+    if bootstrap.namespace == CONVENTIONS.namespace && source.name == BOOTSTRAP_SOURCE.name {
         return String::new();
     }
     format!(

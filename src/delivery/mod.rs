@@ -30,8 +30,8 @@ pub struct Conventions {
     pub title: &'static str,
     /// The namespace that it is installed into, where a cluster does not say otherwise.
     pub namespace: &'static str,
-    /// The source that its bootstrap makes.
-    pub source: SourceName,
+    /// The source that its bootstrap makes. If `None`, its objects name an address themselves.
+    pub source: Option<SourceName>,
     /// The service account that applies the tree, where a cluster does not say otherwise.
     pub account: &'static str,
     /// The ends of the names of its API groups.
@@ -48,8 +48,8 @@ pub struct Conventions {
     pub name_limit: usize,
     /// The least seconds between two looks at a source.
     pub least_interval: u32,
-    /// The name of the files whose patterns say what a source leaves out.
-    pub ignore_file: &'static str,
+    /// The name of the files whose patterns say what a source leaves out, if it reads such files.
+    pub ignore_file: Option<&'static str>,
     /// The patterns of what it always leaves out.
     pub left_out: &'static [&'static str],
     /// The patterns of what it leaves out where no file has patterns.
@@ -73,12 +73,36 @@ impl GroupKind {
 }
 
 /// An object that holds what an engine applies.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceName {
     /// Its kind.
     pub kind: Text,
     /// Its name.
     pub name: Text,
+}
+
+/// Where an engine reads a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TreeSource {
+    /// From an object of the engine.
+    Object(SourceName),
+    /// From a repository that its objects name themselves.
+    Repository {
+        /// The address.
+        url: Text,
+        /// The branch, tag or commit.
+        revision: Text,
+    },
+}
+
+impl TreeSource {
+    /// The object, if it is one.
+    pub const fn object(&self) -> Option<&SourceName> {
+        match self {
+            Self::Object(name) => Some(name),
+            Self::Repository { .. } => None,
+        }
+    }
 }
 
 /// A label or annotation by which an engine treats one object unlike the others.
@@ -163,13 +187,35 @@ impl Conventions {
     }
 }
 
-/// Returns the engine that a fleet is delivered by.
-pub fn engine_of(fleet: &FleetSpec) -> Engine {
+/// Returns the engine that a fleet is delivered by to one of its clusters.
+fn engine_of(fleet: &FleetSpec, _cluster: &ClusterSpec) -> Engine {
     fleet
         .delivery
         .as_ref()
         .and_then(|delivery| delivery.engine)
         .unwrap_or_default()
+}
+
+/// Returns the engine that a fleet is delivered by to the cluster of a name. A cluster that the fleet
+/// does not have has none.
+pub fn engine_on(fleet: &FleetSpec, cluster: &str) -> Option<Engine> {
+    let mut clusters = fleet.clusters.iter();
+    let found = clusters.find(|one| one.name.as_str() == cluster)?;
+    Some(engine_of(fleet, found))
+}
+
+/// Returns the engines that apply a fleet's tree on its clusters, each once, in the order of
+/// [`ENGINES`].
+pub fn engines_of(fleet: &FleetSpec) -> Vec<&'static Conventions> {
+    let used: Vec<Engine> = fleet
+        .clusters
+        .iter()
+        .map(|cluster| engine_of(fleet, cluster))
+        .collect();
+    ENGINES
+        .into_iter()
+        .filter(|known| used.contains(&known.engine))
+        .collect()
 }
 
 /// Whether an API group is an engine's.
@@ -261,9 +307,29 @@ pub struct SyncValues {
     pub notifications: Vec<Value>,
 }
 
+/// What a folder of the tree holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FolderRole<'a> {
+    /// The engine's objects that apply the other folders.
+    Entry,
+    /// What is rendered once a cluster.
+    Platform,
+    /// The core objects of a unit's tenants.
+    Core,
+    /// Objects of a unit's tenants whose kinds a cluster may lack.
+    Deferred,
+    /// A tenant's verbatim files.
+    Manifests {
+        /// The tenant.
+        tenant: &'a str,
+    },
+}
+
 /// A folder of the tree, and the object of an engine that applies it.
 #[derive(Clone, Debug)]
 pub struct AppliedFolder<'a> {
+    /// What it holds.
+    pub role: FolderRole<'a>,
     /// The name of the object.
     pub name: &'a str,
     /// Where the engine finds the folder.
@@ -293,7 +359,7 @@ impl<'a> ClusterEngine<'a> {
     /// The engine by which a fleet is delivered to one of its clusters.
     pub fn new(fleet: &FleetSpec, cluster: &'a ClusterSpec) -> Self {
         Self {
-            engine: engine_of(fleet),
+            engine: engine_of(fleet, cluster),
             cluster,
         }
     }
@@ -316,12 +382,19 @@ impl<'a> ClusterEngine<'a> {
         stated.unwrap_or(conventions(self.engine).namespace)
     }
 
-    /// The source that holds the tree, in its namespace.
-    pub fn source(&self) -> SourceName {
-        let stated = match self.engine {
-            Engine::Flux => flux::stated_source(self.cluster),
-        };
-        stated.unwrap_or_else(|| conventions(self.engine).source.clone())
+    /// The source that holds the tree.
+    pub fn source(&self) -> TreeSource {
+        match self.engine {
+            Engine::Flux => TreeSource::Object(flux::source(self.cluster)),
+        }
+    }
+
+    /// The name of the object that applies a unit, by the unit's name. Objects of several clusters
+    /// may lie in one namespace, so some engines put the cluster's name before it.
+    pub fn applier_name(&self, unit: &str) -> String {
+        match self.engine {
+            Engine::Flux => unit.to_owned(),
+        }
     }
 
     /// The service account that applies the tree, in its namespace.

@@ -2,7 +2,7 @@
 //! whose they are.
 
 use crate::bundle::{ClusterBundle, ObjectSet, RenderedObject};
-use crate::delivery::{ClusterEngine, Engine, SourceName, conventions, is_engine_group, user_of};
+use crate::delivery::{ClusterEngine, Engine, TreeSource, conventions, is_engine_group, user_of};
 use crate::kube::ObjectId;
 use crate::kube::names::OWNER_LABEL;
 use crate::source::Span;
@@ -74,7 +74,7 @@ pub struct Desired {
     /// The user that applies the tree.
     pub engine_user: String,
     /// The source that holds the tree.
-    pub source: SourceName,
+    pub source: TreeSource,
     /// The digest of the files that a Kustomization's own artifact is made of, by the
     /// Kustomization's name.
     pub contents: HashMap<Text, Text>,
@@ -107,6 +107,7 @@ impl Desired {
     /// Of a cluster of which nothing is wanted.
     pub fn nothing(cluster: &str, span: Span) -> Self {
         let engine = Engine::default();
+        let source = conventions(engine).source.clone().unwrap_or_default();
         Self {
             cluster: cluster.into(),
             span,
@@ -115,7 +116,7 @@ impl Desired {
             engine,
             engine_namespace: conventions(engine).namespace.into(),
             engine_user: user_of(conventions(engine).namespace, conventions(engine).account),
-            source: conventions(engine).source.clone(),
+            source: TreeSource::Object(source),
             contents: HashMap::new(),
             plugin: None,
             objects: DesiredObjects::default(),

@@ -1,7 +1,7 @@
 //! Whether an engine already applies paths of the fleet: our tree may lie below none that it applies.
 
 use super::entry_path;
-use crate::delivery::{ClusterEngine, KustomizationFiles, RepositorySurvey, SourceName};
+use crate::delivery::{ClusterEngine, KustomizationFiles, RepositorySurvey, TreeSource};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::source::{SourceMap, parent};
 use crate::span::Span;
@@ -127,7 +127,7 @@ fn applied_twice(
     sources: &SourceMap,
 ) -> Vec<Diagnostic> {
     let clusters = &fleet.spec.clusters;
-    let holds_tree: Vec<SourceName> = clusters
+    let holds_tree: Vec<TreeSource> = clusters
         .iter()
         .map(|cluster| ClusterEngine::new(&fleet.spec, cluster).source())
         .collect();

@@ -3,7 +3,7 @@
 
 use super::layout::{Layout, TenantPart};
 use crate::bundle::schemas;
-use crate::delivery::{AppliedFolder, ClusterEngine, FolderOrigin, system_name};
+use crate::delivery::{AppliedFolder, ClusterEngine, FolderOrigin, FolderRole, system_name};
 use crate::document::emit_documents;
 use crate::kube::ObjectId;
 use crate::spec::fleet::Artifacts;
@@ -106,9 +106,11 @@ pub struct EntryBuilder<'a> {
 
 /// How a unit's folder is applied.
 struct Applying<'a> {
+    /// What the folder holds.
+    role: FolderRole<'a>,
     /// Whether what the folder holds stays when the unit goes.
     keep: bool,
-    /// The object that has to be ready first.
+    /// The unit that has to be ready first.
     after: &'a str,
     /// The account; `None` for the engine's own.
     account: Option<String>,
@@ -117,9 +119,10 @@ struct Applying<'a> {
 }
 
 impl<'a> Applying<'a> {
-    /// By the engine's own account, once another object is ready.
-    const fn after(after: &'a str) -> Self {
+    /// By the engine's own account, once another unit is ready.
+    const fn after(after: &'a str, role: FolderRole<'a>) -> Self {
         Self {
+            role,
             keep: false,
             after,
             account: None,
@@ -137,9 +140,10 @@ impl EntryBuilder<'_> {
     }
 
     /// The object that applies a folder of the cluster's one source.
-    fn shared(&self, name: &str, folder: &str) -> Vec<Value> {
+    fn shared(&self, name: &str, role: FolderRole<'_>, folder: &str) -> Vec<Value> {
         self.render(&AppliedFolder {
-            name,
+            role,
+            name: &self.engine.applier_name(name),
             origin: FolderOrigin::Shared(self.layout.in_source(folder)),
             keep: false,
             after: None,
@@ -159,10 +163,11 @@ impl EntryBuilder<'_> {
             None => FolderOrigin::Shared(self.layout.in_source(folder)),
         };
         self.render(&AppliedFolder {
-            name,
+            role: how.role,
+            name: &self.engine.applier_name(name),
             origin,
             keep: how.keep,
-            after: Some(how.after),
+            after: Some(&self.engine.applier_name(how.after)),
             account: how.account.clone(),
             decryption: how.decryption,
             keep_objects: self.keep_objects,
@@ -171,7 +176,8 @@ impl EntryBuilder<'_> {
 
     /// What is in the one file that goes where the bootstrap looks.
     pub fn entry_file(&self) -> Vec<Value> {
-        self.shared(ENTRY, &self.layout.cluster(self.cluster).entry())
+        let folder = self.layout.cluster(self.cluster).entry();
+        self.shared(ENTRY, FolderRole::Entry, &folder)
     }
 
     /// What is in the files of the entry folder, by name: the objects that apply the platform, and
@@ -181,23 +187,24 @@ impl EntryBuilder<'_> {
         units: &[TreeUnit],
         apart: &[ManifestUnit],
     ) -> Vec<(String, Vec<Value>)> {
-        let platform = self.shared(PLATFORM, &self.layout.cluster(self.cluster).platform());
+        let cluster = self.layout.cluster(self.cluster);
+        let platform = self.shared(PLATFORM, FolderRole::Platform, &cluster.platform());
         let mut files = vec![(PLATFORM.to_owned(), platform)];
 
-        let cluster = self.layout.cluster(self.cluster);
         for unit in units {
             let name = unit.applier();
             let folder = cluster.unit(&unit.name, TenantPart::Core);
             let how = Applying {
                 keep: true,
-                ..Applying::after(PLATFORM)
+                ..Applying::after(PLATFORM, FolderRole::Core)
             };
             let mut objects = self.unit(&name, &folder, &how);
             if unit.late {
                 // Nothing in a late part keeps a tenant in: what leaves it goes, and so does the
                 // part itself.
                 let folder = cluster.unit(&unit.name, TenantPart::Deferred);
-                let late = self.unit(&late_of(&name), &folder, &Applying::after(&name));
+                let how = Applying::after(&name, FolderRole::Deferred);
+                let late = self.unit(&late_of(&name), &folder, &how);
                 objects.extend(late);
             }
             files.push((name, objects));
@@ -206,10 +213,13 @@ impl EntryBuilder<'_> {
         for unit in apart {
             let name = manifests_of(&unit.tenant);
             let folder = cluster.unit(&unit.tenant, TenantPart::Manifests);
+            let role = FolderRole::Manifests {
+                tenant: &unit.tenant,
+            };
             let how = Applying {
                 account: Some(system_name(&unit.tenant, MANIFESTS_ROLE)),
                 decryption: unit.decryption.as_deref(),
-                ..Applying::after(&unit.after)
+                ..Applying::after(&unit.after, role)
             };
             let objects = self.unit(&name, &folder, &how);
             files.push((name, objects));

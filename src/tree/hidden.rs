@@ -4,7 +4,7 @@ use super::artifacts::source_mode;
 use super::layout::{FileKind, Layout, TenantPart};
 use super::model::{Tree, TreeRequest};
 use super::record::FileEntry;
-use crate::delivery::{Conventions, IgnorePatterns, conventions, engine_of};
+use crate::delivery::{Conventions, IgnorePatterns, engine_on, engines_of};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::source::{Source, SourceId, SourceMap, Span, join};
 use crate::spec::FleetDoc;
@@ -41,7 +41,7 @@ pub struct IgnoreFiles {
 
 impl IgnoreFiles {
     fn patterns(&self, engine: &Conventions, sources: &SourceMap) -> IgnorePatterns {
-        let files = self.files.iter();
+        let files = self.files.iter().filter(|_| engine.ignore_file.is_some());
         let texts: Vec<(SourceId, &Source)> = files.map(|id| (*id, sources.get(*id))).collect();
         IgnorePatterns::new(engine.left_out, engine.left_out_otherwise, &texts)
     }
@@ -55,28 +55,31 @@ impl IgnoreFiles {
 /// The patterns that the engine has of its own, tried on the names of tenants.
 pub struct NamePatterns<'a> {
     request: &'a TreeRequest<'a>,
-    engine: &'a Conventions,
-    /// `None` if no file of a tenant can be left out for its name.
-    patterns: Option<IgnorePatterns>,
+    /// Those of each engine that can leave out a file of a tenant for its name.
+    engines: Vec<(&'static Conventions, IgnorePatterns)>,
 }
 
 impl<'a> NamePatterns<'a> {
     /// Prepares the patterns.
     pub fn new(request: &'a TreeRequest<'a>) -> Self {
-        let engine = conventions(engine_of(&request.fleet.spec));
         let in_source = source_mode(request.fleet) != SourceMode::PerShard;
-        let patterns = in_source.then(|| request.ignored.patterns(engine, request.sources));
+        let engines = engines_of(&request.fleet.spec)
+            .into_iter()
+            .filter(|_| in_source)
+            .map(|engine| (engine, request.ignored.patterns(engine, request.sources)))
+            .filter(|(_, patterns)| patterns.stated() == 0);
         Self {
             request,
-            engine,
-            patterns: patterns.filter(|patterns| patterns.stated() == 0),
+            engines: engines.collect(),
         }
     }
 
     /// Reports a tenant whose files the engine leaves out for their name.
     pub fn check(&self, cluster: &str, tenant: &Tenant) -> Option<Diagnostic> {
         let name = tenant.name.value.as_str();
-        let patterns = self.patterns.as_ref()?;
+        let applied_by = engine_on(&self.request.fleet.spec, cluster)?;
+        let mut engines = self.engines.iter();
+        let (engine, patterns) = engines.find(|(known, _)| known.engine == applied_by)?;
         let path = path_of_tenant(self.request.layout, cluster, name);
 
         let is_named = || {
@@ -86,7 +89,7 @@ impl<'a> NamePatterns<'a> {
         let hidden = patterns.hides(&self.request.ignored.in_source(&path));
         hidden.filter(|_| is_named())?;
         let tree = &self.request.layout.tree;
-        let fault = by_engine(self.engine, tenant.name.span, &path, tree);
+        let fault = by_engine(engine, tenant.name.span, &path, tree);
         Some(fault.tenant(name))
     }
 }
@@ -118,17 +121,33 @@ pub fn hidden_files(
     ignored: &IgnoreFiles,
     sources: &mut SourceMap,
 ) -> Vec<Diagnostic> {
-    let engine = conventions(engine_of(&fleet.spec));
+    let mut out = Vec::new();
+    for engine in engines_of(&fleet.spec) {
+        out.extend(hidden_from(engine, fleet, layout, tree, ignored, sources));
+    }
+    out
+}
+
+/// Reports the files of a tree that one engine leaves out, on the clusters that it applies.
+fn hidden_from(
+    engine: &Conventions,
+    fleet: &FleetDoc,
+    layout: &Layout,
+    tree: &Tree,
+    ignored: &IgnoreFiles,
+    sources: &mut SourceMap,
+) -> Vec<Diagnostic> {
     let patterns = ignored.patterns(engine, sources);
 
     if let (true, Some(first)) = (patterns.stated() > MAX_PATTERNS, ignored.files.first()) {
-        let name = engine.ignore_file;
+        let name = engine.ignore_file.unwrap_or_default();
         let message = format!("the files {name} have more than {MAX_PATTERNS} patterns");
         let fix = "write fewer: each is tried for each file of the tree".to_owned();
         return vec![fault(Span::file(*first), message, fix)];
     }
 
-    let hidden = by_pattern(fleet, layout, tree, ignored, &patterns);
+    let applies = |cluster: &str| engine_on(&fleet.spec, cluster) == Some(engine.engine);
+    let hidden = by_pattern(fleet, layout, tree, ignored, &patterns, &applies);
     let mut out = Vec::new();
     for (pattern, paths) in hidden {
         match pattern {
@@ -149,6 +168,7 @@ fn by_pattern<'a>(
     tree: &'a Tree,
     ignored: &IgnoreFiles,
     patterns: &IgnorePatterns,
+    applies: &dyn Fn(&str) -> bool,
 ) -> BTreeMap<Option<Span>, Vec<&'a String>> {
     let mut hidden: BTreeMap<Option<Span>, Vec<&String>> = BTreeMap::new();
     let own = tree.files.iter().map(|(path, file)| (path, &file.entry));
@@ -160,7 +180,7 @@ fn by_pattern<'a>(
         };
 
     for (path, entry) in own.chain(&tree.held) {
-        if !is_in_source(path, entry) {
+        if !applies(&entry.cluster) || !is_in_source(path, entry) {
             continue;
         }
         let Some(pattern) = patterns.hides(&ignored.in_source(path)) else {
@@ -221,7 +241,7 @@ fn without_file(
         let fix = format!(
             "render into another folder (--tree), or write a {} at the root of the repository: \
              !{folder}/**",
-            engine.ignore_file
+            engine.ignore_file.unwrap_or_default()
         );
         fault(sources.add_path(&folder), message, fix)
     }));
@@ -244,7 +264,7 @@ fn by_engine(engine: &Conventions, span: Span, path: &str, tree: &str) -> Diagno
     );
     let fix = format!(
         "rename the tenant, or write a {} at the root of the repository: !{tree}/**",
-        engine.ignore_file
+        engine.ignore_file.unwrap_or_default()
     );
     fault(span, message, fix)
 }

@@ -10,7 +10,7 @@ use super::record::{FileEntry, objects};
 use super::shards::Sharding;
 use super::sizing::{asked_sharding, choose_sharding};
 use crate::bundle::{ClusterBundle, ObjectForm, TenantBundle};
-use crate::delivery::{Conventions, conventions, engine_of};
+use crate::delivery::ClusterEngine;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::kube::ObjectId;
 use crate::source::parent;
@@ -98,7 +98,6 @@ pub fn check_moves<T: ObjectForm>(
         return out;
     }
 
-    let engine = conventions(engine_of(&request.fleet.spec));
     let recorded: LazyCell<BTreeSet<&str>, _> = LazyCell::new(|| {
         let entries = request.lock.files.values();
         entries
@@ -109,7 +108,9 @@ pub fn check_moves<T: ObjectForm>(
     let name_patterns = NamePatterns::new(request);
     let mut hidden: BTreeSet<&str> = BTreeSet::new();
     for bundle in bundles {
-        let name = request.fleet.spec.clusters[bundle.cluster].name.as_str();
+        let cluster = &request.fleet.spec.clusters[bundle.cluster];
+        let name = cluster.name.as_str();
+        let engine = ClusterEngine::new(&request.fleet.spec, cluster);
         let sharding = choose_sharding(request, bundle.cluster);
 
         if let Some(fault) = unit_changed(request, name, bundle.cluster, sharding) {
@@ -132,7 +133,7 @@ pub fn check_moves<T: ObjectForm>(
         for part in &bundle.tenants {
             let tenant = &request.tenancy.tenants[part.index];
             quarantine.check(tenant, bundle.cluster, &is_recorded, &mut out);
-            derived_names(engine, sharding, tenant, &mut out);
+            derived_names(&engine, sharding, tenant, &mut out);
             if let Some(fault) = name_patterns.check(name, tenant)
                 && hidden.insert(&part.tenant)
             {
@@ -473,7 +474,7 @@ fn another_fleet(request: &TreeRequest<'_>) -> Option<Diagnostic> {
 
 /// Reports a tenant whose name makes that of the engine's object too long.
 fn derived_names(
-    engine: &Conventions,
+    engine: &ClusterEngine<'_>,
     sharding: Sharding,
     tenant: &Tenant,
     out: &mut Vec<Diagnostic>,
@@ -485,8 +486,9 @@ fn derived_names(
             late: true,
         };
 
-        let made = late_of(&unit.applier());
-        let (limit, kind) = (engine.name_limit, engine.applier.kind);
+        let made = engine.applier_name(&late_of(&unit.applier()));
+        let conventions = engine.conventions();
+        let (limit, kind) = (conventions.name_limit, conventions.applier.kind);
 
         if made.len() > limit {
             let name = &tenant.name.value;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tenantry::bundle::RenderedObject;
 use tenantry::compile::Compiled;
-use tenantry::delivery::{AppliedFolder, ClusterEngine, FolderOrigin};
+use tenantry::delivery::{AppliedFolder, ClusterEngine, FolderOrigin, FolderRole};
 use tenantry::diagnostic::{Level, listed};
 use tenantry::document::TreeValue;
 use tenantry::graph::{self, Cluster, ClusterObjects};
@@ -148,6 +148,7 @@ fn tree_units(session: &Session) -> ClusterObjectSets {
             None => FolderOrigin::Shared(path.map(ToString::to_string).unwrap_or_default()),
         };
         let folder = AppliedFolder {
+            role: FolderRole::Core,
             name: EVERY_UNIT,
             origin,
             keep: false,

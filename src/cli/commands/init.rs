@@ -8,7 +8,7 @@ use crate::cli::workspace::working_folder;
 use crate::cli::write::{refuse_links, replace};
 use crate::cli::{CliError, Outcome, output};
 use std::path::Path;
-use tenantry::delivery::{self, AppliedPath, Engine, RepositorySurvey};
+use tenantry::delivery::{self, AppliedPath, Engine, RepositorySurvey, TreeSource};
 use tenantry::source::{MAX_BYTES, Source, SourceId};
 
 /// Runs the command.
@@ -66,7 +66,8 @@ pub fn run(cli: &Cli, args: &InitArgs) -> Result<Outcome, CliError> {
 
 /// Refuses a folder that an engine applies already: it would apply the new files too.
 fn refuse_applied(dir: &Path, engine: Engine, found: &RepositorySurvey) -> Result<(), CliError> {
-    let sources = [delivery::conventions(engine).source.clone()];
+    let made = delivery::conventions(engine).source.clone();
+    let sources: Vec<TreeSource> = made.map(TreeSource::Object).into_iter().collect();
 
     for applied in found
         .applied

@@ -2,6 +2,7 @@
 //! objects say, and the commands of its CLI.
 
 use super::{ApplierState, EngineObservations, ObservedSource, Progress, ReadyCondition};
+use crate::delivery::SourceName;
 use crate::delivery::flux::{KUSTOMIZE_GROUP, SOURCE_GROUP, is_group};
 use crate::diagnostic::Level;
 use crate::kube::ObjectId;
@@ -44,9 +45,10 @@ pub(super) fn progress(
         .map(|source| ((&*source.kind, &*source.name), source))
         .collect();
 
-    let shared = sources
-        .get(&(&*wanted.source.kind, &*wanted.source.name))
-        .copied();
+    let shared = wanted
+        .source
+        .object()
+        .and_then(|own| sources.get(&(&*own.kind, &*own.name)).copied());
     let fault = source_fault(wanted, shared, gaps);
     let mut survey = ProgressSurvey {
         wanted,
@@ -85,7 +87,7 @@ fn source_fault(
     shared: Option<&ObservedSource>,
     gaps: &[ListError],
 ) -> Option<LiveFinding> {
-    let (kind, name) = (&wanted.source.kind, &wanted.source.name);
+    let SourceName { kind, name } = wanted.source.object()?;
     let is_hidden = gaps.iter().any(|gap| gap.hides(SOURCE_GROUP, kind));
     let fault = match shared {
         Some(source) if source.wrong.is_empty() => return None,
