@@ -189,7 +189,7 @@ fn a_pipe_of_the_shell_is_read() {
 /// Files that are read elsewhere than in `src/cli/bounded.rs`, and why.
 const OTHER_READS: [(&str, &str); 4] = [
     (
-        "src/cli/exec_plugin.rs",
+        "src/cli/cluster/exec_plugin.rs",
         "the output of a child, with a limit",
     ),
     ("src/cli/interrupt.rs", "a file of the kernel"),
