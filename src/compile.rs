@@ -14,7 +14,7 @@ use crate::graph::NOT_READ;
 use crate::isolation;
 use crate::kube::ObjectId;
 use crate::source::{SourceId, SourceMap, Span};
-use crate::spec::fleet::{FleetSpec, ManifestPlace, Settled};
+use crate::spec::fleet::{FleetSpec, ManifestPlace};
 use crate::spec::{self, FleetDoc, Loaded, NO_FLEET, ProfileDoc, SpecFile, Specs, TenantDoc};
 use crate::tenancy::{
     self, Context, Linker, ResolveContext, Resolved, Standings, Tenancy, failing,
@@ -167,11 +167,14 @@ fn settle_manifests(fleet: &mut FleetSpec, lock: &Lock, removable: &[String]) {
     let stated = stated.map(|place| place.value);
     for cluster in &mut fleet.clusters {
         let recorded = lock.settled(cluster.name.as_str(), removable);
-        let mut settled = recorded.unwrap_or(Settled {
-            manifests: ManifestPlace::Own,
-            ..Settled::default()
-        });
-        settled.manifests = stated.unwrap_or(settled.manifests);
+        let last = recorded.as_ref().map(|recorded| recorded.manifests);
+        let mut settled = recorded.unwrap_or_default();
+        settled.manifests = match (last, stated) {
+            // There is nothing to move: a fleet may have such clusters beside those that it moves.
+            (Some(ManifestPlace::Own), Some(ManifestPlace::Moving)) => ManifestPlace::Own,
+            (_, Some(stated)) => stated,
+            (last, None) => last.unwrap_or(ManifestPlace::Own),
+        };
         cluster.settled = settled;
     }
 }

@@ -623,7 +623,7 @@ pub struct Delivery {
     pub source: Option<SourceMode>,
     /// Where the objects of tenants' verbatim files lie: `shared` is beside the tenant's floor,
     /// `own` a Kustomization of the tenant's own, applied after the floor as an account that is
-    /// bound in the tenant's namespaces alone. `moving` prepares the move from one to the other.
+    /// bound in the tenant's namespaces alone. `moving` prepares the move from `shared` to `own`.
     ///
     /// Default: `own` at a cluster's first render; then as the lock says.
     /// Renders: the folders `manifests`, their Kustomizations, and the accounts that apply them.

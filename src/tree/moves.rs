@@ -118,17 +118,6 @@ pub fn check_moves<T: ObjectForm>(
             continue;
         }
 
-        let moves = Moves {
-            request,
-            cluster: name,
-            sharding,
-            tenants: bundle
-                .tenants
-                .iter()
-                .map(|t| (t.tenant.as_str(), t))
-                .collect(),
-        };
-
         let quarantine = Quarantine::new(request.lock, name);
         for part in &bundle.tenants {
             let tenant = &request.tenancy.tenants[part.index];
@@ -141,10 +130,11 @@ pub fn check_moves<T: ObjectForm>(
             }
         }
 
+        let moves = Moves::new(request, bundle, sharding);
         moves.orphans(&mut out);
-        let before = out.len();
-        moves.changed_files(&bundle.tenants, &mut out);
-        out.extend(place_changed(request, bundle.cluster, &out[before..]));
+        if moves.changed_files(&bundle.tenants, &mut out) {
+            out.push(place_changed(request, name));
+        }
     }
 
     out
@@ -171,33 +161,49 @@ fn unknown_clusters(request: &TreeRequest<'_>, out: &mut Vec<Diagnostic>) {
 /// Warns of clusters whose units hold verbatim files beside the floor, once.
 fn manifests_with_floor(request: &TreeRequest<'_>) -> Option<Diagnostic> {
     let spec = &request.fleet.spec;
-    let stated = spec.delivery.as_ref().and_then(|d| d.manifests.as_ref());
-    // The move is under way.
-    if stated.is_some_and(|place| place.value == ManifestPlace::Moving) {
-        return None;
-    }
     let has_files = |cluster: usize| {
         let mut on = request.tenancy.tenants.iter().filter_map(|t| t.on(cluster));
         on.any(|on| !on.manifests.is_empty() && !on.plain)
     };
-    let clusters = spec.clusters.iter().enumerate();
-    let shared: Vec<&str> = clusters
-        .filter(|(index, cluster)| {
-            cluster.settled.manifests != ManifestPlace::Own && has_files(*index)
-        })
-        .map(|(_, cluster)| cluster.name.as_str())
-        .collect();
-    if shared.is_empty() {
-        return None;
-    }
+    let in_place = |asked: ManifestPlace, recorded: Option<ManifestPlace>| -> Vec<&str> {
+        let clusters = spec.clusters.iter().enumerate();
+        let those = clusters.filter(|(index, cluster)| {
+            let line = request.lock.clusters.get(cluster.name.as_str());
+            let last = line.map(|line| line.manifests);
+            let is_there = match recorded {
+                Some(recorded) => last == Some(recorded),
+                // A cluster that would go back is refused.
+                None => last != Some(ManifestPlace::Own),
+            };
+            cluster.settled.manifests == asked && is_there && has_files(*index)
+        });
+        those.map(|(_, cluster)| cluster.name.as_str()).collect()
+    };
 
+    let shared = in_place(ManifestPlace::Shared, None);
+    // The run that begins the move has nothing to say.
+    let moving = in_place(ManifestPlace::Moving, Some(ManifestPlace::Moving));
+    let (clusters, state, fix) = match (shared.is_empty(), moving.is_empty()) {
+        (false, _) => (
+            shared,
+            "lie",
+            "set delivery.manifests: moving, and, once that is applied, own (docs/upgrading.md)",
+        ),
+        (true, false) => (
+            moving,
+            "still lie",
+            "once `moving` is applied, set delivery.manifests: own (docs/upgrading.md)",
+        ),
+        (true, true) => return None,
+    };
+
+    let stated = spec.delivery.as_ref().and_then(|d| d.manifests.as_ref());
     let span = stated.map_or(request.fleet.name.span, |place| place.span);
     let message = format!(
-        "verbatim files of tenants lie in the units of the floor on {}: one that the cluster refuses \
-         stops the floor",
-        first_clusters(&shared)
+        "verbatim files of tenants {state} in the units of the floor on {}: one that the cluster \
+         refuses stops the floor",
+        first_clusters(&clusters)
     );
-    let fix = "set delivery.manifests: moving, and, once that is applied, own (docs/upgrading.md)";
     Some(
         Diagnostic::new(&MANIFESTS_WITH_FLOOR, span, message)
             .fix(fix)
@@ -222,12 +228,25 @@ struct Moves<'a, T> {
     request: &'a TreeRequest<'a>,
     /// The cluster's name.
     cluster: &'a str,
+    /// The cluster's index in the fleet.
+    index: usize,
     sharding: Sharding,
     /// The rendered tenants, by name.
     tenants: HashMap<&'a str, &'a TenantBundle<T>>,
 }
 
 impl<'a, T: ObjectForm> Moves<'a, T> {
+    fn new(request: &'a TreeRequest<'a>, bundle: &'a ClusterBundle<T>, sharding: Sharding) -> Self {
+        let tenants = bundle.tenants.iter();
+        Self {
+            request,
+            cluster: request.fleet.spec.clusters[bundle.cluster].name.as_str(),
+            index: bundle.cluster,
+            sharding,
+            tenants: tenants.map(|part| (part.tenant.as_str(), part)).collect(),
+        }
+    }
+
     /// The folder that the objects of a tenant's part are applied from.
     fn folder(&self, tenant: &str, part: TenantPart) -> String {
         let folder = self.request.layout.cluster(self.cluster);
@@ -264,8 +283,9 @@ impl<'a, T: ObjectForm> Moves<'a, T> {
         })
     }
 
-    /// Reports objects that move, and namespaces that are removed.
-    fn changed_files(&self, tenants: &[TenantBundle<T>], out: &mut Vec<Diagnostic>) {
+    /// Reports objects that move, and namespaces that are removed. Returns whether one of the objects
+    /// moves because the fleet asks for another place of verbatim files.
+    fn changed_files(&self, tenants: &[TenantBundle<T>], out: &mut Vec<Diagnostic>) -> bool {
         let recorded = self.request.lock.files.iter();
         let files: Vec<(&String, &FileEntry)> = recorded
             .filter(|(_, entry)| entry.cluster == self.cluster)
@@ -278,12 +298,47 @@ impl<'a, T: ObjectForm> Moves<'a, T> {
         });
 
         let mut rendered: Option<HashMap<&ObjectId, Placed>> = None;
+        let mut follows_place = false;
         for (entry, owner) in changed.collect::<Vec<_>>() {
             let rendered = rendered.get_or_insert_with(|| everything(tenants));
             for id in objects(entry) {
-                out.extend(self.changed_object(&id, entry, owner, rendered.get(&id)));
+                let now = rendered.get(&id);
+                out.extend(self.changed_object(&id, entry, owner, now));
+                follows_place |= now.is_some_and(|now| self.follows_place(entry, owner, now));
             }
         }
+
+        follows_place
+    }
+
+    /// Whether an object of a tenant's verbatim files moves because they have another place now.
+    fn follows_place(&self, entry: &FileEntry, owner: &str, (part, index): &Placed) -> bool {
+        let tenant = &self.request.tenancy.tenants[*index];
+        let Some(recorded) = self.request.lock.clusters.get(self.cluster) else {
+            return false;
+        };
+        let folder = self.request.layout.cluster(self.cluster);
+        let was_apart = matches!(
+            folder.parse(&entry.path),
+            Some(FileKind::Tenant {
+                part: TenantPart::Manifests,
+                ..
+            })
+        );
+        let is_apart = *part == TenantPart::Manifests;
+        let on = tenant.on(self.index);
+        let has_files = on.is_some_and(|on| !on.manifests.is_empty());
+
+        let asked = self.request.fleet.spec.clusters[self.index]
+            .settled
+            .manifests;
+        let changes = match (recorded.manifests, asked) {
+            (ManifestPlace::Shared, ManifestPlace::Own) => !was_apart && is_apart,
+            (ManifestPlace::Own, ManifestPlace::Shared) => was_apart && !is_apart,
+            // `shared` and `moving` are the same place, and `moving` prepares `own`.
+            _ => false,
+        };
+        changes && has_files && tenant.name.value == *owner
     }
 
     /// What is wrong with the change of one recorded object.
@@ -507,31 +562,33 @@ fn derived_names(
     }
 }
 
-/// The fleet asks for another place of verbatim files than the cluster was rendered with, and `found`
-/// has an object that would move. Then nothing of the new place is rendered.
-fn place_changed(
-    request: &TreeRequest<'_>,
-    cluster: usize,
-    found: &[Diagnostic],
-) -> Option<Diagnostic> {
-    let cluster = &request.fleet.spec.clusters[cluster];
-    let recorded = request.lock.clusters.get(cluster.name.as_str())?;
-    let moves = found.iter().any(|finding| finding.rule == &OBJECT_MOVED);
-    if !moves || recorded.manifests == cluster.settled.manifests {
-        return None;
-    }
-
+/// The fleet asks for another place of verbatim files than a cluster was rendered with, and an object
+/// would move there. Then nothing of the new place is rendered.
+fn place_changed(request: &TreeRequest<'_>, cluster: &str) -> Diagnostic {
     let delivery = request.fleet.spec.delivery.as_ref();
     let stated = delivery.and_then(|delivery| delivery.manifests.as_ref());
     let span = stated.map_or(request.fleet.name.span, |place| place.span);
     let message = format!(
-        "the verbatim files of tenants on `{}` would move to other units in one commit",
-        cluster.name.value
+        "the verbatim files of tenants on `{cluster}` would move to other units in one commit"
     );
-    let fix = "set delivery.manifests: moving, and, once that is applied, the new place \
-               (docs/upgrading.md)";
+
+    let recorded = request
+        .lock
+        .clusters
+        .get(cluster)
+        .map(|line| line.manifests);
+    let fix = match recorded {
+        Some(ManifestPlace::Own) => {
+            "restore delivery.manifests: own; no place prepares the move back \
+             (`tenantry explain tree/object-moved`)"
+        }
+        _ => {
+            "set delivery.manifests: moving, and, once that is applied, the new place \
+             (docs/upgrading.md)"
+        }
+    };
     let finding = Diagnostic::new(&OBJECT_MOVED, span, message);
-    Some(finding.fix(fix).scope(Scope::Fleet))
+    finding.fix(fix).scope(Scope::Fleet)
 }
 
 /// The fleet asks for another unit or count than the cluster was rendered with: everything would

@@ -105,9 +105,20 @@ fn a_move_takes_two_steps() {
     after.insert("tenants/fleet.yaml".to_owned(), fleet_file(&before));
     assert!(after == before, "{said}");
 
-    // While the move is under way, nothing is said of it.
+    // The run that begins the move says nothing of it. Later ones say how it ends.
     let (code, said) = move_to(&sandbox, "own", "moving");
     assert!(code == 0 && !said.contains("warning["), "{said}");
+    let warned = |said: &str| {
+        assert!(said.contains("tree/manifests-with-floor"), "{said}");
+        assert!(said.contains("set delivery.manifests: own"), "{said}");
+        assert!(!said.contains("manifests: moving, and"), "{said}");
+    };
+    warned(&sandbox.run(&["check"]).code(0).all());
+    let stated = sandbox.read("tenants/fleet.yaml");
+    let silent = stated.replace("manifests: moving, ", "");
+    sandbox.write("tenants/fleet.yaml", silent);
+    warned(&sandbox.run(&["check"]).code(0).all());
+    sandbox.write("tenants/fleet.yaml", stated);
     assert!(sandbox.read(unit).contains("commonMetadata:") && !sandbox.has(apart));
     let config = CONFIG.replace("NS", "a");
     assert!(sandbox.read(floor).contains(&config));
@@ -118,6 +129,58 @@ fn a_move_takes_two_steps() {
 
     let (code, said) = move_to(&sandbox, "own", "shared");
     assert!(code == 1 && said.contains("tree/object-moved"), "{said}");
+    let whole = "would move to other units in one commit";
+    assert!(
+        said.contains(whole) && said.contains("restore delivery.manifests: own"),
+        "{said}"
+    );
+    assert!(!said.contains("set delivery.manifests: moving"), "{said}");
+}
+
+/// An object that goes from one tenant to another is a fault of a tenant, and not of the fleet.
+#[test]
+fn an_object_that_moves_by_itself_holds_up_no_move_of_the_fleet() {
+    for (from, to) in [("shared", "moving"), ("moving", "own")] {
+        let sandbox = fleet(&format!("manifests: {from}, unit: shard, shards: 1"));
+        sandbox.run(&["render"]).code(0);
+
+        // The record of `b` says that an object of `a` was its own.
+        let path = "rendered/prod/tenants/shard-00/b.yaml";
+        let text = sandbox.read(path);
+        let mine = "\"objects\":[";
+        let theirs = "\"objects\":[\"ConfigMap/a/x\",";
+        sandbox.write(path, text.replacen(mine, theirs, 1));
+
+        let (code, said) = move_to(&sandbox, from, to);
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("would go from `b` to `a`"), "{said}");
+        assert!(!said.contains("would move to other units"), "{said}");
+
+        // The cluster has made the step.
+        let lock = sandbox.read("tenantry.lock");
+        assert!(lock.contains(&format!("\"manifests\":\"{to}\"")), "{lock}");
+    }
+}
+
+#[test]
+fn a_cluster_with_units_of_their_own_needs_no_move() {
+    let sandbox = fleet("unit: tenant");
+    sandbox.run(&["render"]).code(0);
+    let before = sandbox.files();
+    let text = sandbox.read("tenants/fleet.yaml");
+    sandbox.write(
+        "tenants/fleet.yaml",
+        text.replace("{unit: tenant}", "{unit: tenant, manifests: moving}"),
+    );
+    let said = sandbox.run(&["render"]).code(0).all();
+    assert!(!said.contains("warning["), "{said}");
+    let lock = sandbox.read("tenantry.lock");
+    assert!(lock.contains("\"manifests\":\"own\""), "{lock}");
+    let after = sandbox.files();
+    for (path, bytes) in before {
+        let is_tree = path.starts_with("rendered/");
+        assert!(!is_tree || after[&path] == bytes, "{path}: {said}");
+    }
 }
 
 #[test]
