@@ -39,7 +39,7 @@ impl KnownTenants<'_> {
 
     /// Whether a tenant has rendered files only: its document was removed, and its removal is not
     /// allowed yet.
-    pub fn is_going(&self, name: &str) -> bool {
+    pub fn is_removal_pending(&self, name: &str) -> bool {
         let is_declared = self.read.contains(name) || self.absent.contains(name);
         !self.has_unreadable_file && !is_declared && self.prior.knows(name)
     }

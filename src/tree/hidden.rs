@@ -152,7 +152,7 @@ fn hidden_from(
     for (pattern, paths) in hidden {
         match pattern {
             Some(span) => out.push(by_file(engine, span, &paths)),
-            None => out.extend(without_file(
+            None => out.extend(hidden_by_engine(
                 engine, layout, ignored, &patterns, &paths, sources,
             )),
         }
@@ -202,6 +202,7 @@ fn by_pattern<'a>(
 fn by_file(engine: &Conventions, pattern: Span, paths: &[&String]) -> Diagnostic {
     let more = match paths.len() - 1 {
         0 => String::new(),
+        1 => " and 1 more file of the tree".to_owned(),
         more => format!(" and {more} more files of the tree"),
     };
     let message = format!("{} leaves out {}{more}", engine.title, paths[0]);
@@ -211,7 +212,7 @@ fn by_file(engine: &Conventions, pattern: Span, paths: &[&String]) -> Diagnostic
 
 /// Files that patterns of the engine itself hide: one finding for each folder that it does not read, and
 /// one for each other file.
-fn without_file(
+fn hidden_by_engine(
     engine: &Conventions,
     layout: &Layout,
     ignored: &IgnoreFiles,
@@ -235,9 +236,12 @@ fn without_file(
 
     out.extend(folders.into_iter().map(|(folder, count)| {
         let title = engine.title;
-        let message = format!(
-            "{title} does not read the folder {folder}, which holds {count} files of the tree"
-        );
+        let files = match count {
+            1 => "1 file".to_owned(),
+            count => format!("{count} files"),
+        };
+        let message =
+            format!("{title} does not read the folder {folder}, which holds {files} of the tree");
         let fix = format!(
             "render into another folder (--tree), or write a {} at the root of the repository: \
              !{folder}/**",

@@ -80,9 +80,10 @@ fn name_form(id: &ObjectId) -> fn(&str) -> Result<(), &'static str> {
         ("", "Namespace" | "Service") | ("apps", "StatefulSet") => names::dns_label,
         ("batch", "CronJob") => names::cron_job,
         ("networking.k8s.io", "IPAddress") => names::ip_address,
-        // What is asked and not stored has no name.
+        // Reviews, such as a TokenReview, have no name.
         ("authentication.k8s.io" | "authorization.k8s.io", _) => |_| Ok(()),
-        // Those of a signing request, of a disruption budget, and of what holds groups or versions.
+        // CertificateSigningRequest, CustomResourceDefinition, APIService, StorageVersion, EvictionRequest and
+        // PodDisruptionBudget.
         (
             "apiextensions.k8s.io"
             | "apiregistration.k8s.io"

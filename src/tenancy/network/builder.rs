@@ -209,7 +209,7 @@ impl<'a> PolicyBuilder<'_, 'a> {
         side: &Side,
     ) -> Option<&'a Tenant> {
         let Some(other) = self.index.tenant(name) else {
-            if !self.known.has(name) || self.known.is_going(name) {
+            if !self.known.has(name) || self.known.is_removal_pending(name) {
                 self.report_unknown_tenant(name, side);
             }
             return None;
@@ -259,7 +259,7 @@ impl<'a> PolicyBuilder<'_, 'a> {
         let prior = self.known.prior;
         // The tenant did not write anything wrong: the other one went.
         let is_gone = prior.is_removed(name)
-            || self.known.is_going(name)
+            || self.known.is_removal_pending(name)
             || !prior.has_changed(own, &self.tenant.input);
         match is_gone {
             true => self
