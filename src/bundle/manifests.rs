@@ -2,6 +2,7 @@
 
 use super::definitions::CustomDefinitions;
 use super::durations;
+use super::fix_of_version;
 use super::object::{Object, ObjectBody};
 use super::sops;
 use super::through_controller::through_controller;
@@ -64,10 +65,6 @@ rule! {
 
 /// Faults of one file that are reported; the first ones say enough.
 const MAX_FAULTS: usize = 20;
-
-/// The second half of a fix, for what another minor of Kubernetes has.
-const OR_STATE_MINOR: &str =
-    "; or, if the cluster runs another version, write it into `kubernetes` of the cluster";
 
 /// The verbatim files of a run, by path.
 #[derive(Debug, Default)]
@@ -591,10 +588,14 @@ impl VerbatimObject<'_> {
             return Ok(());
         };
         let message = format!("`{}` would not be applied: {refusal}", self.id);
-        let fix = match refusal.minors {
-            Some(_) => format!("remove {}{OR_STATE_MINOR}", refusal.field),
-            None => format!("mend {}", refusal.field),
+        let verb = match refusal.minors {
+            Some(_) => "remove",
+            None => "mend",
         };
+        let fix = fix_of_version(
+            format!("{verb} {}", refusal.field),
+            refusal.hangs_on_minor(),
+        );
         let span = refusal.span.unwrap_or(self.span);
         Err(Box::new(
             Diagnostic::new(&MANIFEST_REFUSED, span, message).fix(fix),
@@ -634,10 +635,13 @@ impl VerbatimObject<'_> {
             return Ok(());
         };
         let message = format!("`{}` would not be applied: {unserved}", self.id);
-        let mut fix = "write the version that the cluster serves: kubectl api-resources".to_owned();
-        if unserved.minors.is_some() {
-            fix.push_str(OR_STATE_MINOR);
-        }
+        let fix = match unserved.is_request {
+            true => "remove it: no file can ask for it".to_owned(),
+            false => fix_of_version(
+                "write a kind and a version that the cluster serves: kubectl api-resources".into(),
+                unserved.minors.is_some(),
+            ),
+        };
         Err(Box::new(
             Diagnostic::new(&MANIFEST_REFUSED, entry.node.span, message).fix(fix),
         ))

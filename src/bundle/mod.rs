@@ -138,3 +138,14 @@ pub fn catalogue_objects() -> Vec<String> {
         .map(|role| role_object(role))
         .collect()
 }
+
+/// What to do about a fault of an object. If it hangs on the minor of Kubernetes, the fleet may name a
+/// wrong one.
+fn fix_of_version(mut fix: String, hangs_on_minor: bool) -> String {
+    if hangs_on_minor {
+        fix.push_str(
+            "; or, if the cluster runs another version, write it into `kubernetes` of the cluster",
+        );
+    }
+    fix
+}

@@ -5,7 +5,8 @@ use super::object::{Object, ObjectBody};
 use super::template::{Failure, Yielded};
 use super::{
     ClusterBundle, DUPLICATE_OBJECT, KIND_NOT_DECLARED, OBJECT_INVALID, OBJECT_NOT_ALLOWED,
-    ObjectForm, ObjectSet, REQUIRED, Templates, TenantBundle, TenantManifests, durations, schemas,
+    ObjectForm, ObjectSet, REQUIRED, Templates, TenantBundle, TenantManifests, durations,
+    fix_of_version, schemas,
 };
 use crate::delivery::{self, ClusterEngine, Treatment};
 use crate::diagnostic::{Diagnostic, Scope};
@@ -635,17 +636,25 @@ fn checked(
     spec_span: Span,
     minor: Option<u32>,
 ) -> Result<ObjectId, Box<Diagnostic>> {
-    let invalid = |message: String| {
+    let refused = |message: String, hangs_on_minor: bool| {
         let fix = match origin {
             Some(_) => "mend the template",
             None => "change the values of the spec that the object is made of",
         };
+        let fix = fix_of_version(fix.to_owned(), hangs_on_minor);
         let span = origin.unwrap_or(spec_span);
         Box::new(Diagnostic::new(&OBJECT_INVALID, span, message).fix(fix))
     };
+    let invalid = |message: String| refused(message, false);
 
     let id = ObjectId::of(value)
         .map_err(|reason| invalid(format!("the template yields no object: {reason}")))?;
+    let version = value.get("apiVersion").and_then(Value::as_str);
+    if let Some(unserved) = validation::find_unserved(&id, version.unwrap_or_default(), minor)
+        && unserved.is_request
+    {
+        return Err(invalid(format!("`{id}` would not be applied: {unserved}")));
+    }
     if kinds::is_unknown_to_kubernetes(&id) {
         return Err(invalid(format!(
             "Kubernetes has no kind {}",
@@ -663,20 +672,38 @@ fn checked(
         ))),
         Some(_) => Ok(id),
         None => match refusal(&id, value, minor) {
-            Some(reason) => Err(invalid(format!("`{id}` would not be applied: {reason}"))),
+            Some(fault) => Err(refused(
+                format!("`{id}` would not be applied: {}", fault.reason),
+                fault.hangs_on_minor,
+            )),
             None => Ok(id),
         },
     }
 }
 
-/// Why the API server of a minor takes no such object.
-fn refusal(id: &ObjectId, value: &Value, minor: Option<u32>) -> Option<String> {
+/// Why the API server of a minor does not take an object.
+struct MinorFault {
+    reason: String,
+    /// Whether that of another minor may take it.
+    hangs_on_minor: bool,
+}
+
+/// Finds the reason why the API server of a minor takes no such object.
+fn refusal(id: &ObjectId, value: &Value, minor: Option<u32>) -> Option<MinorFault> {
     let version = value.get("apiVersion").and_then(Value::as_str);
     let version = version.unwrap_or_default();
-    match validation::find_unserved(id, version, minor) {
-        Some(unserved) => Some(unserved.to_string()),
-        None => validation::check(id, version, value, minor).map(|refusal| refusal.to_string()),
+    if let Some(unserved) = validation::find_unserved(id, version, minor) {
+        return Some(MinorFault {
+            reason: unserved.to_string(),
+            hangs_on_minor: unserved.minors.is_some(),
+        });
     }
+
+    let refusal = validation::check(id, version, value, minor)?;
+    Some(MinorFault {
+        reason: refusal.to_string(),
+        hangs_on_minor: refusal.hangs_on_minor(),
+    })
 }
 
 /// Objects in the order of applying.

@@ -47,21 +47,24 @@ def type_of(schema, definitions):
 
 
 def read(document):
-    """The type's name by version and kind, and the fields by type's name, of one release."""
+    """The type's name by version and kind, what is only a request, and the fields by type's name, of one release."""
     definitions = document["definitions"]
-    types, kinds, waiting = {}, {}, []
-    # A kind that is only asked of an object (Eviction, Scale, TokenRequest) is no object itself.
+    types, kinds, requests, waiting = {}, {}, set(), []
+    # A kind that is only asked of an object (Eviction, Scale, TokenRequest), only created (TokenReview, Binding) or only read
+    # (ComponentStatus) is no object that can be applied: that takes a patch.
     own = [path for name, path in document["paths"].items() if "{name}/" not in name]
-    own = {json.dumps(part.get("x-kubernetes-group-version-kind"), sort_keys=True)
-           for path in own for part in path.values() if isinstance(part, dict)}
+    own = {json.dumps(path["patch"].get("x-kubernetes-group-version-kind"), sort_keys=True) for path in own if "patch" in path}
     for full, schema in sorted(definitions.items()):
         for gvk in schema.get("x-kubernetes-group-version-kind", []):
             named = "metadata" in schema.get("properties", {}) and "ListMeta" not in json.dumps(schema["properties"]["metadata"])
-            is_own = json.dumps(gvk, sort_keys=True) in own
-            if named and is_own and len(schema["x-kubernetes-group-version-kind"]) == 1:
-                version = "/".join(part for part in (gvk["group"], gvk["version"]) if part)
+            if not named or len(schema["x-kubernetes-group-version-kind"]) != 1:
+                continue
+            version = "/".join(part for part in (gvk["group"], gvk["version"]) if part)
+            if json.dumps(gvk, sort_keys=True) in own:
                 kinds[version, gvk["kind"]] = short(full)
                 waiting.append(full)
+            else:
+                requests.add((version, gvk["kind"]))
     by_short = {short(full): full for full in definitions}
     while waiting:
         full = waiting.pop()
@@ -70,7 +73,7 @@ def read(document):
         fields = {key: type_of(field, definitions) for key, field in definitions[full]["properties"].items()}
         types[short(full)] = fields
         waiting += [by_short[name] for name in (text.lstrip("[{") for text in fields.values()) if name in by_short]
-    return kinds, types
+    return kinds, requests, types
 
 
 def join(parts):
@@ -104,13 +107,18 @@ def main():
     versions = " ".join(releases[minor][0] for minor in minors)
     print(f"# The fields of Kubernetes' kinds in {versions}, written by tests/control-plane/schema.py.")
     print("# kind VERSION KIND TYPE, then TYPE FIELD:TYPE …; `[` is a list of, `{` a mapping to. `@36-` is since 1.36, `@-35` until")
-    print("# 1.35; without it, a kind is in every minor, and a field in every minor that has its type.")
-    kinds, within = join({minor: kinds for minor, (_, kinds, _) in releases.items()})
+    print("# 1.35; without it, a kind is in every minor, and a field in every minor that has its type. A `request` of a minor is")
+    print("# never applied: it has no operation for that.")
+    kinds, within = join({minor: kinds for minor, (_, kinds, _, _) in releases.items()})
     for (version, kind), name in sorted(kinds.items()):
         print(f"kind {version} {kind} {name}{mark(within[version, kind], minors)}")
-    names = join({minor: dict.fromkeys(types) for minor, (_, _, types) in releases.items()})[1]
+    requests = set().union(*(requests for _, _, requests, _ in releases.values()))
+    assert not requests & set(kinds), f"a request in one minor, and an object in another: {requests & set(kinds)}"
+    for version, kind in sorted(requests):
+        print(f"request {version} {kind}")
+    names = join({minor: dict.fromkeys(types) for minor, (_, _, _, types) in releases.items()})[1]
     for name, among in sorted(names.items()):
-        fields, within = join({minor: releases[minor][2][name] for minor in among})
+        fields, within = join({minor: releases[minor][3][name] for minor in among})
         print(name, *(f"{key}:{text}{mark(within[key], among)}" for key, text in sorted(fields.items())))
 
 

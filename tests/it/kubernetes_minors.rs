@@ -59,8 +59,9 @@ fn files(folder: &Path, start: &str, end: &str) -> Vec<PathBuf> {
     all
 }
 
-/// The kinds of a release that are objects, with their fields, from its documents of OpenAPI v3.
-fn kinds_of(release: &Path) -> BTreeMap<KindKey, Fields> {
+/// The kinds of a release that are `applied`, or the other ones, with their fields, from its documents of
+/// OpenAPI v3.
+fn kinds_of(release: &Path, applied: bool) -> BTreeMap<KindKey, Fields> {
     let mut all = BTreeMap::new();
     for path in files(&release.join("v3"), "api", "_openapi.json") {
         let document = read_json(&path);
@@ -73,7 +74,9 @@ fn kinds_of(release: &Path) -> BTreeMap<KindKey, Fields> {
                 continue;
             };
             let metadata = schema["properties"]["metadata"].to_string();
-            if !metadata.contains(".meta.v1.ObjectMeta\"") || !is_stored(&document, name) {
+            if !metadata.contains(".meta.v1.ObjectMeta\"")
+                || is_applied(&document, name) != Some(applied)
+            {
                 continue;
             }
             let text = |key: &str| name[key].as_str().unwrap_or_default().to_owned();
@@ -95,14 +98,22 @@ fn kinds_of(release: &Path) -> BTreeMap<KindKey, Fields> {
     all
 }
 
-/// Whether a kind has a path of its own, and not only those below an object of another kind.
-fn is_stored(document: &Value, name: &Value) -> bool {
+/// The operations of a kind at paths of its own, and not at those below an object of another kind.
+fn operations<'d>(document: &'d Value, name: &Value) -> BTreeSet<&'d str> {
     let paths = document["paths"].as_object().into_iter().flatten();
-    let mut own = paths.filter(|(path, _)| !path.contains("{name}/"));
-    own.any(|(_, path)| {
-        let mut operations = path.as_object().into_iter().flatten();
-        operations.any(|(_, operation)| operation["x-kubernetes-group-version-kind"] == *name)
-    })
+    let own = paths.filter(|(path, _)| !path.contains("{name}/"));
+    own.flat_map(|(_, path)| path.as_object().into_iter().flatten())
+        .filter(|(_, operation)| operation["x-kubernetes-group-version-kind"] == *name)
+        .map(|(method, _)| method.as_str())
+        .collect()
+}
+
+/// Whether a kind has an operation that applies it; `None` if it has no operation in the document.
+fn is_applied(document: &Value, name: &Value) -> Option<bool> {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    let mut all = paths.flat_map(|(_, path)| path.as_object().into_iter().flatten());
+    all.find(|(_, operation)| operation["x-kubernetes-group-version-kind"] == *name)?;
+    Some(operations(document, name).contains("patch"))
 }
 
 /// A schema, and the name by which it was found, if it stands elsewhere.
@@ -256,10 +267,10 @@ fn each_minor_has_the_kinds_and_fields_of_its_release() {
     };
     let by_minor: BTreeMap<u32, BTreeMap<KindKey, Fields>> = releases
         .par_iter()
-        .map(|(minor, release)| (*minor, kinds_of(release)))
+        .map(|(minor, release)| (*minor, kinds_of(release, true)))
         .collect();
     let all: BTreeSet<&KindKey> = by_minor.values().flat_map(BTreeMap::keys).collect();
-    assert!(all.len() > 130, "{}", all.len());
+    assert!(all.len() > 120, "{}", all.len());
 
     for kind in &all {
         let id = id_of(kind);
@@ -294,6 +305,35 @@ fn each_minor_has_the_kinds_and_fields_of_its_release() {
         all.len()
     ));
     assert!(fields > 10_000 && partial > 500, "{fields}, {partial}");
+}
+
+#[test]
+fn what_no_release_applies_is_refused_in_each_minor() {
+    let Some(releases) = releases() else {
+        return;
+    };
+    let mut all: BTreeSet<KindKey> = BTreeSet::new();
+    for release in releases.values() {
+        all.extend(kinds_of(release, false).into_keys());
+    }
+    for (version, kind) in [
+        ("policy/v1", "Eviction"),
+        ("autoscaling/v1", "Scale"),
+        ("authentication.k8s.io/v1", "TokenRequest"),
+        ("authentication.k8s.io/v1", "TokenReview"),
+        ("v1", "Binding"),
+        ("v1", "ComponentStatus"),
+    ] {
+        assert!(all.contains(&(version.to_owned(), kind.to_owned())));
+    }
+
+    for kind in &all {
+        for minor in tried().map(|(minor, _)| Some(minor)).chain([None]) {
+            let unserved = validation::find_unserved(&id_of(kind), &kind.0, minor);
+            let is_request = unserved.is_some_and(|unserved| unserved.is_request);
+            assert!(is_request, "{kind:?} in {minor:?}");
+        }
+    }
 }
 
 /// Holds the verdict of each field of a kind against the releases that have the kind. Returns how many
@@ -534,8 +574,123 @@ fn an_object_of_a_template_is_held_against_the_minor_of_the_cluster() {
         assert!(all.contains("bundle/object-invalid"), "{all}");
         assert!(all.contains("Kubernetes 1.33"), "{all}");
         assert!(all.contains("it was added in 1.34"), "{all}");
+        let fix = "mend the template; or, if the cluster runs another version, write it into";
+        assert!(all.contains(fix), "{all}");
     }
     check("", &template.replace("schedule", "shedule")).code(1);
+}
+
+/// Each fault of a version or a kind is told of verbatim objects and of those of templates.
+#[test]
+fn what_no_server_applies_is_refused_in_files_and_in_templates() {
+    const REQUEST: &str = "it is a request or a report";
+    const UNKNOWN: &str = "Kubernetes 1.30 to 1.37 do not serve";
+    let fleet = FLEET.replace(
+        "- name: prod\n",
+        "- name: prod\n  tenantKinds: [policy/Eviction, autoscaling/Scale, \
+         authentication.k8s.io/TokenRequest, authorization.k8s.io/LocalSubjectAccessReview, \
+         core/Binding, storage.k8s.io/CSIStorageCapacity, events.k8s.io/Evnt, \
+         extensions/Ingress, metrics.k8s.io/PodMetrics, snapshot.storage.k8s.io/VolumeSnapshot]\n",
+    );
+    for (version, kind, reason, fix) in [
+        ("policy/v1", "Eviction", REQUEST, "remove it"),
+        ("autoscaling/v1", "Scale", REQUEST, "remove it"),
+        (
+            "authentication.k8s.io/v1",
+            "TokenRequest",
+            REQUEST,
+            "remove it",
+        ),
+        (
+            "authorization.k8s.io/v1",
+            "LocalSubjectAccessReview",
+            REQUEST,
+            "remove it",
+        ),
+        ("v1", "Binding", REQUEST, "remove it"),
+        (
+            "storage.k8s.io/v9",
+            "CSIStorageCapacity",
+            UNKNOWN,
+            "api-resources",
+        ),
+        ("events.k8s.io/v1", "Evnt", UNKNOWN, "api-resources"),
+        ("extensions/v1beta1", "Ingress", UNKNOWN, "api-resources"),
+        ("metrics.k8s.io/v1", "PodMetrics", "", ""),
+        ("snapshot.storage.k8s.io/v1", "VolumeSnapshot", "", ""),
+    ] {
+        let object =
+            format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a, namespace: red}}\n");
+        let ran = Sandbox::with(&[
+            ("tenants/fleet.yaml", &fleet),
+            (
+                "tenants/red.yaml",
+                &tenant("red", "  manifests: [m.yaml]\n"),
+            ),
+            ("tenants/m.yaml", &object),
+        ])
+        .run(&["check"]);
+        let all = ran.all();
+        assert_eq!(ran.code, i32::from(!reason.is_empty()), "{all}");
+        for part in [reason, fix] {
+            assert!(all.contains(part), "{part}: {all}");
+        }
+
+        let template = object.replace("namespace: red", "namespace: \"{{ namespace.name }}\"");
+        let ran = Sandbox::with(&[
+            ("tenants/fleet.yaml", &fleet),
+            ("tenants/red.yaml", &tenant("red", "")),
+            ("templates/namespace/t.yaml", &template),
+        ])
+        .run(&["check"]);
+        let all = ran.all();
+        assert_eq!(ran.code, i32::from(!reason.is_empty()), "{all}");
+        assert!(all.contains(reason), "{all}");
+    }
+}
+
+/// Servers before 1.36 take unusual spellings of networks and addresses.
+#[test]
+fn networks_are_held_against_the_minor_of_the_cluster() {
+    let policy = |block: Value| {
+        let kind = (
+            "networking.k8s.io/v1".to_owned(),
+            "NetworkPolicy".to_owned(),
+        );
+        let spec = json!({"podSelector": {}, "egress": [{"to": [{"ipBlock": block}]}]});
+        (kind, spec)
+    };
+    let service = |field: &str, text: &str| {
+        let kind = ("v1".to_owned(), "Service".to_owned());
+        let spec = json!({"type": "LoadBalancer", "ports": [{"port": 80}], field: [text]});
+        (kind, spec)
+    };
+    let refusal = |(kind, spec): &(KindKey, Value), minor: Option<u32>| {
+        let made = json!({"apiVersion": kind.0, "kind": kind.1,
+            "metadata": {"name": "a", "namespace": "default"}, "spec": spec});
+        let made = tenantry::value::Value::from(&made);
+        validation::check(&id_of(kind), &kind.0, &made, minor)
+    };
+
+    let networks = ["10.0.0.1/8", "10.0.0.0/08", "::ffff:10.0.0.0/104"];
+    let mut unusual = vec![service("externalIPs", "10.01.2.3")];
+    for network in networks {
+        unusual.push(policy(json!({"cidr": network})));
+        unusual.push(service("loadBalancerSourceRanges", network));
+    }
+    for one in &unusual {
+        for minor in [Some(36), Some(37), Some(40), None] {
+            assert!(refusal(one, minor).is_some(), "{one:?} in {minor:?}");
+        }
+        for minor in [28, 30, 35] {
+            assert_eq!(refusal(one, Some(minor)), None, "{one:?} in {minor}");
+        }
+    }
+
+    // What comes after it is checked all the same.
+    let outside = policy(json!({"cidr": "10.0.0.1/8", "except": ["11.0.0.0/8"]}));
+    let found = refusal(&outside, Some(33)).expect("a refusal");
+    assert!(found.field.contains("except"), "{found}");
 }
 
 #[test]

@@ -502,37 +502,99 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
+    use crate::kube::resources;
+    use crate::kube::validation::{NEWEST_MINOR, OLDEST_MINOR};
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::ops::RangeInclusive;
 
-    /// A line of `served.txt`: a kind that a real API server serves.
+    /// A kind that API servers serve.
     struct Served {
         group: &'static str,
         kind: &'static str,
-        plural: &'static str,
+        plural: String,
         scope: Scope,
-        versions: Vec<&'static str>,
+        /// The versions that a server of the newest minor has.
+        versions: BTreeSet<&'static str>,
+        /// The versions that the server of a minor prefers.
+        preferred: BTreeSet<&'static str>,
     }
 
+    /// The kinds of Kubernetes in the minors of the table of fields, and those of Flux.
     fn served() -> Vec<Served> {
-        let lines = include_str!("served.txt").lines();
+        let mut all = of_kubernetes();
+        let lines = include_str!("flux_served.txt").lines();
+        all.extend(lines.filter(|line| !line.starts_with('#')).map(|line| {
+            let fields: Vec<&str> = line.split(' ').collect();
+            Served {
+                group: fields[0],
+                kind: fields[1],
+                plural: fields[2].to_owned(),
+                scope: match fields[3] {
+                    "Namespaced" => Scope::Namespaced,
+                    _ => Scope::Cluster,
+                },
+                versions: fields[4].split(',').collect(),
+                preferred: fields[4].split(',').take(1).collect(),
+            }
+        }));
+        all
+    }
 
-        lines
-            .filter(|line| !line.starts_with('#'))
-            .map(|line| {
-                let fields: Vec<&str> = line.split(' ').collect();
-                Served {
-                    group: if fields[0] == "core" { "" } else { fields[0] },
-                    kind: fields[1],
-                    plural: fields[2],
-                    scope: if fields[3] == "Namespaced" {
-                        Scope::Namespaced
-                    } else {
-                        Scope::Cluster
-                    },
-                    versions: fields[4].split(',').collect(),
-                }
+    /// The minors that serve a version of a kind.
+    type Serving = Vec<(&'static str, RangeInclusive<u32>)>;
+
+    /// The kinds of the table of fields, and its requests, that are resources of their own.
+    fn of_kubernetes() -> Vec<Served> {
+        let lines = include_str!("../validation/schema.txt").lines();
+        let mut kinds: BTreeMap<(&str, &str), Serving> = BTreeMap::new();
+        for line in lines {
+            let words: Vec<&str> = line.split(' ').collect();
+            let ["kind" | "request", version, kind, ..] = words[..] else {
+                continue;
+            };
+            let (group, version) = version.split_once('/').unwrap_or(("", version));
+            let marked = words.get(3).and_then(|word| word.split_once('@'));
+            let (first, last) = marked.map_or(("", ""), |(_, mark)| {
+                mark.split_once('-').expect("a range of minors")
+            });
+            let minors =
+                first.parse().unwrap_or(OLDEST_MINOR)..=last.parse().unwrap_or(NEWEST_MINOR);
+            kinds
+                .entry((group, kind))
+                .or_default()
+                .push((version, minors));
+        }
+
+        let served = |((group, kind), serving): (_, Serving)| {
+            let plural = plural(group, kind);
+            let resource = resources::find(group, &plural)?;
+            let of_minor = |minor: u32| {
+                let those = serving
+                    .iter()
+                    .filter(move |(_, minors)| minors.contains(&minor));
+                those.map(|(version, _)| *version)
+            };
+            let preferred = |minor: u32| of_minor(minor).max_by_key(|version| rank(version));
+            Some(Served {
+                group,
+                kind,
+                plural,
+                scope: resource.scope,
+                versions: of_minor(NEWEST_MINOR).collect(),
+                preferred: (OLDEST_MINOR..=NEWEST_MINOR)
+                    .filter_map(preferred)
+                    .collect(),
             })
-            .collect()
+        };
+        kinds.into_iter().filter_map(served).collect()
+    }
+
+    /// The rank of a version among those of a kind: a stable one is before a beta and an alpha one.
+    fn rank(version: &str) -> (usize, &str) {
+        let stage = ["alpha", "beta"]
+            .iter()
+            .position(|stage| version.contains(stage));
+        (stage.unwrap_or(2), version)
     }
 
     #[test]
@@ -565,9 +627,9 @@ mod tests {
 
             assert_eq!(kind.plural, real.plural, "{name}");
             assert_eq!(kind.scope, real.scope, "{name}");
-            assert_eq!(kind.version, real.versions[0], "{name}");
+            assert!(real.preferred.contains(kind.version), "{name}");
             let only = group.one_version || kind.one_version;
-            assert!(!only || real.versions.len() == 1, "{name}");
+            assert!(!only || real.versions.len() <= 1, "{name}");
         }
     }
 

@@ -288,6 +288,7 @@ static KUBERNETES: &[Group] = &[
         .kinds(&[cluster("RuntimeClass", "runtimeclasses")]),
     group("resource.k8s.io").kinds(&[
         cluster("DeviceClass", "deviceclasses"),
+        cluster("ResourceClass", "resourceclasses").version("v1alpha2"),
         cluster("ResourceSlice", "resourceslices"),
         cluster("DeviceTaintRule", "devicetaintrules").version("v1beta2"),
         cluster("ResourcePoolStatusRequest", "resourcepoolstatusrequests").version("v1alpha3"),

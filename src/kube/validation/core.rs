@@ -6,7 +6,7 @@
 use super::field::Field;
 use super::meta::{labels, selector};
 use super::networking::{network, port_number, sloppy_address};
-use super::{Checked, RefusedBy, names};
+use super::{Checked, RefusedBy, is_new_server, names};
 use crate::document::{TreeValue, View};
 use crate::kube::names::{AUDIT_VERSION_LABEL, ENFORCE_VERSION_LABEL, WARN_VERSION_LABEL};
 use crate::kube::quantity::Quantity;
@@ -344,8 +344,8 @@ struct ServiceShape<'a> {
     is_external: bool,
 }
 
-/// Checks a Service.
-pub(super) fn service<T: TreeValue>(root: &Field<'_, T>) -> Checked {
+/// Checks a Service, on servers of a minor or of any.
+pub(super) fn service<T: TreeValue>(root: &Field<'_, T>, minor: Option<u32>) -> Checked {
     let spec = root.child("spec");
     let (kind, cluster_ip) = (spec.child("type"), spec.child("clusterIP"));
     kind.empty_or_one_of(&["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"])?;
@@ -365,10 +365,10 @@ pub(super) fn service<T: TreeValue>(root: &Field<'_, T>) -> Checked {
     service_ports(&spec.child("ports"), &shape)?;
     labels(&spec.child("selector"))?;
     for ip in external_ips.items() {
-        external_ip(&ip)?;
+        external_ip(&ip, minor)?;
     }
     affinity(&spec)?;
-    load_balancer(&spec, &shape)?;
+    load_balancer(&spec, &shape, minor)?;
     traffic(&spec, &shape)
 }
 
@@ -453,7 +453,7 @@ fn target_port<T: TreeValue>(field: &Field<'_, T>) -> Checked {
     }
 }
 
-fn external_ip<T: TreeValue>(field: &Field<'_, T>) -> Checked {
+fn external_ip<T: TreeValue>(field: &Field<'_, T>, minor: Option<u32>) -> Checked {
     let Some(address) = sloppy_address(field.text()) else {
         return field.refuse("is no IP address");
     };
@@ -469,7 +469,7 @@ fn external_ip<T: TreeValue>(field: &Field<'_, T>) -> Checked {
         Ok(IpAddr::V6(six)) => six.to_ipv4_mapped().is_none(),
         exact => exact.is_ok(),
     };
-    match is_strict {
+    match is_strict || !is_new_server(minor) {
         true => Ok(()),
         false => Err(field.refusal(
             RefusedBy::NewServers,
@@ -489,7 +489,11 @@ fn affinity<T: TreeValue>(spec: &Field<'_, T>) -> Checked {
     affinity.one_of(&["ClientIP", "None"])
 }
 
-fn load_balancer<T: TreeValue>(spec: &Field<'_, T>, shape: &ServiceShape<'_>) -> Checked {
+fn load_balancer<T: TreeValue>(
+    spec: &Field<'_, T>,
+    shape: &ServiceShape<'_>,
+    minor: Option<u32>,
+) -> Checked {
     let (class, ranges) = (
         spec.child("loadBalancerClass"),
         spec.child("loadBalancerSourceRanges"),
@@ -508,7 +512,7 @@ fn load_balancer<T: TreeValue>(spec: &Field<'_, T>, shape: &ServiceShape<'_>) ->
     for range in ranges.items() {
         // Space around a range is allowed.
         if range.text().trim() == range.text() {
-            network(&range)?;
+            network(&range, minor)?;
         }
     }
     Ok(())

@@ -38,10 +38,19 @@ use std::fmt;
 pub enum RefusedBy {
     /// Every API server.
     Server,
-    /// API servers from 1.36 on; older ones take it.
+    /// API servers from [`STRICT_NETWORKS_MINOR`] on; older ones take it.
     NewServers,
     /// Whoever applies strictly: kubectl and Flux. Others drop the field, and the server takes the rest.
     StrictClients,
+}
+
+/// The first minor of Kubernetes 1 that refuses unusual spellings of addresses and networks.
+const STRICT_NETWORKS_MINOR: u32 = 36;
+
+/// Whether what [`RefusedBy::NewServers`] refuse is refused on servers of a minor, or on some if it is
+/// not known.
+fn is_new_server(minor: Option<u32>) -> bool {
+    minor.is_none_or(|minor| minor >= STRICT_NETWORKS_MINOR)
 }
 
 /// Why an object is refused.
@@ -60,6 +69,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Whether servers of another minor may take the object.
+    pub fn hangs_on_minor(&self) -> bool {
+        self.minors.is_some() || self.by == RefusedBy::NewServers
+    }
+
     /// The same without what it quotes of the object: that of a Secret.
     fn without_values(self) -> Self {
         const FIELDS: [&str; 5] = ["data", "stringData", "metadata", "type", "immutable"];
@@ -92,7 +106,13 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let who = match self.by {
             RefusedBy::Server => "the API server refuses it",
-            RefusedBy::NewServers => "API servers from 1.36 on refuse it",
+            RefusedBy::NewServers => {
+                return write!(
+                    f,
+                    "API servers from 1.{STRICT_NETWORKS_MINOR} on refuse it: {} {}",
+                    self.field, self.reason
+                );
+            }
             RefusedBy::StrictClients => {
                 "kubectl and Flux refuse it, and other clients drop the field"
             }
@@ -118,7 +138,7 @@ pub fn check<T: TreeValue>(
     let checked = fields
         .check(api_version, &id.kind, &root)
         .and_then(|()| meta::check(id, &root, minor))
-        .and_then(|()| check_kind(id, &root));
+        .and_then(|()| check_kind(id, &root, minor));
 
     let refusal = checked.err().or(fields.unknown)?;
     Some(match quoting::is_secret(object) {
@@ -146,12 +166,12 @@ pub fn check_container_limits<T: TreeValue>(item: &T) -> Option<Box<Refusal>> {
 }
 
 /// The checks of one kind, beyond the types of its fields and its metadata.
-fn check_kind<T: TreeValue>(id: &ObjectId, root: &Field<'_, T>) -> Checked {
+fn check_kind<T: TreeValue>(id: &ObjectId, root: &Field<'_, T>, minor: Option<u32>) -> Checked {
     match (&*id.group, &*id.kind) {
         ("", "Namespace") => core::namespace(root),
         ("", "ResourceQuota") => core::resource_quota(root),
         ("", "LimitRange") => core::limit_range(root),
-        ("", "Service") => core::service(root),
+        ("", "Service") => core::service(root, minor),
         ("", "PersistentVolume") => core::persistent_volume(root),
         ("", "PersistentVolumeClaim") => core::persistent_volume_claim(root),
         ("", "ConfigMap") => data::config_map(root),
@@ -162,7 +182,7 @@ fn check_kind<T: TreeValue>(id: &ObjectId, root: &Field<'_, T>) -> Checked {
         }
         ("batch", "Job") => workloads::job(root),
         ("batch", "CronJob") => workloads::cron_job(root),
-        ("networking.k8s.io", "NetworkPolicy") => networking::network_policy(root),
+        ("networking.k8s.io", "NetworkPolicy") => networking::network_policy(root, minor),
         ("networking.k8s.io", "Ingress") => networking::ingress(root),
         (RBAC, "Role") => rbac::role(root, true),
         (RBAC, "ClusterRole") => rbac::role(root, false),

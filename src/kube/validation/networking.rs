@@ -4,13 +4,13 @@
 
 use super::field::Field;
 use super::meta::selector;
-use super::{Checked, RefusedBy, names};
+use super::{Checked, RefusedBy, is_new_server, names};
 use crate::document::{TreeValue, View};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Checks a NetworkPolicy.
-pub(super) fn network_policy<T: TreeValue>(root: &Field<'_, T>) -> Checked {
+/// Checks a NetworkPolicy, on servers of a minor or of any.
+pub(super) fn network_policy<T: TreeValue>(root: &Field<'_, T>, minor: Option<u32>) -> Checked {
     let spec = root.child("spec");
     selector(&spec.child("podSelector"))?;
 
@@ -20,7 +20,7 @@ pub(super) fn network_policy<T: TreeValue>(root: &Field<'_, T>) -> Checked {
                 port(&one)?;
             }
             for one in rule.child(peers).items() {
-                peer(&one)?;
+                peer(&one, minor)?;
             }
         }
     }
@@ -134,7 +134,7 @@ pub(super) fn port_number<T: TreeValue>(field: &Field<'_, T>) -> Checked {
     field.require(fits, "must be a port from 1 to 65535")
 }
 
-fn peer<T: TreeValue>(field: &Field<'_, T>) -> Checked {
+fn peer<T: TreeValue>(field: &Field<'_, T>, minor: Option<u32>) -> Checked {
     let (pods, namespaces) = (field.child("podSelector"), field.child("namespaceSelector"));
     let block = field.child("ipBlock");
     selector(&pods)?;
@@ -146,29 +146,33 @@ fn peer<T: TreeValue>(field: &Field<'_, T>) -> Checked {
         return Ok(());
     }
     field.require(!selects, "has both an ipBlock and a selector")?;
-    ip_block(&block)
+    ip_block(&block, minor)
 }
 
-fn ip_block<T: TreeValue>(block: &Field<'_, T>) -> Checked {
+fn ip_block<T: TreeValue>(block: &Field<'_, T>, minor: Option<u32>) -> Checked {
     let cidr = block.child("cidr");
-    let net = network(&cidr)?;
+    let net = network(&cidr, minor)?;
 
     for except in block.child("except").items() {
-        let inner = network(&except)?;
+        let inner = network(&except, minor)?;
         let is_within = net.contains(&inner.network()) && net.prefix_len() < inner.prefix_len();
         except.require(is_within, "must be a strict subset of the cidr")?;
     }
     Ok(())
 }
 
-/// Checks a network.
-pub(super) fn network<T: TreeValue>(field: &Field<'_, T>) -> Result<IpNet, Box<super::Refusal>> {
+/// Checks a network, on servers of a minor or of any.
+pub(super) fn network<T: TreeValue>(
+    field: &Field<'_, T>,
+    minor: Option<u32>,
+) -> Result<IpNet, Box<super::Refusal>> {
     let text = field.text();
     let Some(net) = sloppy_network(text) else {
         let reason = format!("is `{text}`, which is no network such as 10.9.8.0/24");
         return Err(field.refusal(RefusedBy::Server, reason));
     };
     let reason = match text.parse::<IpNet>() {
+        _ if !is_new_server(minor) => return Ok(net.trunc()),
         _ if has_leading_zeros(text) => "has leading zeros",
         Ok(IpNet::V6(six)) if six.addr().to_ipv4_mapped().is_some() => {
             "is an IPv4 address within IPv6"

@@ -8,7 +8,7 @@ use super::field::{Field, whole};
 use super::minors::{self, MinorRange};
 use super::{Checked, Refusal, RefusedBy};
 use crate::document::{TreeValue, View};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{LazyLock, OnceLock};
 
 /// The name of the type of an object's metadata.
@@ -80,6 +80,10 @@ struct Kind {
 struct Schema {
     /// By apiVersion and kind.
     kinds: BTreeMap<(&'static str, &'static str), Kind>,
+    /// What is sent to an API server, or read from it, and never applied: by apiVersion and kind.
+    requests: BTreeSet<(&'static str, &'static str)>,
+    /// Kubernetes' own groups.
+    groups: BTreeSet<&'static str>,
     types: BTreeMap<&'static str, ObjectType>,
 }
 
@@ -89,15 +93,24 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
 
     for line in lines.filter(|line| !line.starts_with('#')) {
         let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
-        if first != "kind" {
+        if !["kind", "request"].contains(&first) {
             schema.types.insert(first, ObjectType::new(rest));
             continue;
         }
         let mut words = rest.split(' ');
-        if let (Some(version), Some(kind), Some(text)) = (words.next(), words.next(), words.next())
-        {
-            let (name, minors) = MinorRange::split(text);
-            schema.kinds.insert((version, kind), Kind { name, minors });
+        let (Some(version), Some(kind)) = (words.next(), words.next()) else {
+            continue;
+        };
+        let group = version.split_once('/').map_or("", |(group, _)| group);
+        schema.groups.insert(group);
+        match words.next() {
+            Some(text) => {
+                let (name, minors) = MinorRange::split(text);
+                schema.kinds.insert((version, kind), Kind { name, minors });
+            }
+            None => {
+                schema.requests.insert((version, kind));
+            }
         }
     }
     schema
@@ -140,6 +153,23 @@ impl Type {
             Self::Map(_) | Self::Object(_) => "a mapping",
         }
     }
+}
+
+/// Whether a group is one of Kubernetes' own, all of whose kinds are in the table.
+pub(super) fn is_own_group(group: &str) -> bool {
+    SCHEMA.groups.contains(group)
+}
+
+/// Kubernetes' own groups.
+#[cfg(test)]
+pub(super) fn own_groups() -> impl Iterator<Item = &'static str> {
+    SCHEMA.groups.iter().copied()
+}
+
+/// Whether a kind is a request or a report of the API server, such as an Eviction, which has no
+/// operation that applies it.
+pub(super) fn is_request(api_version: &str, kind: &str) -> bool {
+    SCHEMA.requests.contains(&(api_version, kind))
 }
 
 /// The minors that serve a kind of Kubernetes' own in a version; `None` if no minor that is known does.
