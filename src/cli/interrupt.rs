@@ -5,7 +5,8 @@
 //! SIGTERM to this program alone. So a thread waits for the signals, ends the plugins, and then lets
 //! the signal end this program as it would without that thread.
 
-use super::cluster::plugin_process;
+use super::plugin_process;
+
 /// Does something that a signal must not interrupt, such as writing a file.
 pub fn whole<T>(work: impl FnOnce() -> T) -> T {
     let _plugins = plugin_process::plugins();

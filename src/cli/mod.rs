@@ -17,6 +17,8 @@ mod interrupt;
 mod known;
 mod output;
 mod past;
+#[cfg(feature = "cluster")]
+mod plugin_process;
 mod proof_inputs;
 mod reading;
 mod session;
@@ -71,7 +73,7 @@ pub enum CliError {
     #[cfg(feature = "cluster")]
     #[error("cluster {0}")]
     Cluster(String),
-    /// No file says how a live cluster is reached.
+    /// The kubeconfig, or a file, a credential or a proxy that it names, cannot be used.
     #[cfg(feature = "cluster")]
     #[error("{0}")]
     Kubeconfig(String),

@@ -1,10 +1,10 @@
 //! The way to a server: a client, and the credential that it sends, which is fetched again when it
 //! expires.
 
+use super::credential_error::{CredentialError, causes};
 use super::credential_text::{base64, check_pem};
 use super::credentials::{Authorization, CredentialSource};
 use super::exec_plugin::ClientCertificate;
-use super::fault::{CredentialError, causes};
 use super::run_time::RunTime;
 use crate::cli::bug::TASK_ENDED;
 use http::HeaderValue;

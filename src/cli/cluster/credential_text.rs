@@ -1,7 +1,7 @@
 //! The texts of credentials: read from files within a bound, and refused where no header or client
 //! can hold them.
 
-use super::fault::CredentialError;
+use super::credential_error::CredentialError;
 use crate::cli::bounded;
 use k8s_openapi::ByteString;
 use kube::config::{AuthInfo, Cluster};

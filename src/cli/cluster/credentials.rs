@@ -1,10 +1,10 @@
 //! Where the credentials of a user come from, and how they are fetched.
 
+use super::credential_error::CredentialError;
 use super::credential_text::{
     base64, check_certificate, check_identity, read_token, refuse_control_character, sendable,
 };
 use super::exec_plugin::{self, ClientCertificate};
-use super::fault::CredentialError;
 use super::run_time::RunTime;
 use jiff::Timestamp;
 use kube::config::{AuthInfo, ExecConfig};

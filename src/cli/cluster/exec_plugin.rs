@@ -2,9 +2,9 @@
 //! credentials: no message shows them.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins>
 
-use super::fault::CredentialError;
-use super::plugin_process::PluginProcess;
+use super::credential_error::CredentialError;
 use super::run_time::RunTime;
+use crate::cli::plugin_process::PluginProcess;
 use jiff::Timestamp;
 use kube::config::{ExecConfig, ExecInteractiveMode};
 use std::io::{IsTerminal, Read};

@@ -1,7 +1,7 @@
 //! Sends requests to an API server, and tries them again when the server is busy.
 
 use super::connection::{Access, Connection};
-use super::fault::{CredentialError, causes};
+use super::credential_error::{CredentialError, causes};
 use super::run_time::RunTime;
 use crate::cli::CliError;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};

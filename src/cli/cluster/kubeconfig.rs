@@ -1,8 +1,8 @@
 //! Finds out how a cluster is reached: the kubeconfig, the credentials and the proxy.
 
+use super::credential_error::causes;
 use super::credential_text::take_authority;
 use super::credentials::CredentialSource;
-use super::fault::causes;
 use crate::cli::CliError;
 use crate::cli::args::ConnectArgs;
 use crate::cli::bounded::{self, MAX_KUBECONFIG};

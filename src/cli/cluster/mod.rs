@@ -3,13 +3,12 @@
 
 pub mod api_server;
 mod connection;
+mod credential_error;
 mod credential_text;
 mod credentials;
 mod exec_plugin;
-mod fault;
 mod http;
 mod kubeconfig;
 pub mod lists;
 pub mod live_session;
-pub mod plugin_process;
 pub mod run_time;

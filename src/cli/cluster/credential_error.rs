@@ -1,4 +1,4 @@
-//! Why there is no connection with a cluster, in words.
+//! Why there is no credential for a cluster.
 
 use crate::cli::CliError;
 use tenantry::report::plain;
