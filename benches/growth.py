@@ -264,7 +264,9 @@ DIFF = ["diff", "--against", "m"]
 WHO_CAN = ["who-can", "get", "pods", "-n", "a", "--also", "m"]
 CAN = ["can", "group:g0", "get", "pods", "-n", "b", "--also", "m"]
 REACH = ["reach", "a/p0", "b/p1", "--also", "m"]
-# Over a tree that is rendered already.
+# Over a tree that is rendered already; `since` over one that lost namespaces of `evil` since the commit.
+OVER = ("again", "since")
+SINCE = ["since", "render", "--check", "--since", "HEAD"]
 AGAIN, RENDER_CHECK, CHECK_AGAIN = ["again", "render"], ["again", "render", "--check"], ["again", "check"]
 IMPORT = ["import", "m", "--dry-run", "--owner", "group:platform"]
 
@@ -303,6 +305,7 @@ FAMILIES = [
     ("tenants", ["status"], plain_tenants),
     ("tenants", AGAIN, plain_tenants),
     ("tenants", RENDER_CHECK, plain_tenants),
+    ("namespaces of one tenant that are removed", SINCE, lambda n: wide("# more\n" * n)),
     ("keys of a document that is sealed", CHECK_AGAIN, lambda n: verbatim("immutable: true\n" + config_map_of(n))),
     ("verbatim documents", AGAIN, config_maps),
     ("verbatim documents", RENDER, config_maps),
@@ -345,6 +348,17 @@ def of_size(build, size):
     return build(low)
 
 
+def commit(folder):
+    for args in (["init", "-q"], ["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "all"]):
+        subprocess.run(["git", *args], cwd=folder, check=True)
+
+
+def shrink(file):
+    """Takes all namespaces but one from a tenant."""
+    if file.exists():
+        file.write_text(re.sub(r"namespaces: \[({[^}]*})[^]]*\]", r"namespaces: [\1]", file.read_text(), count=1))
+
+
 def measure(program, command, files):
     """The instructions of a run, its memory in bytes, and its exit code."""
     with tempfile.TemporaryDirectory() as temporary:
@@ -355,9 +369,14 @@ def measure(program, command, files):
         env = {k: v for k, v in os.environ.items() if not k.startswith("TENANTRY_")} | {"RAYON_NUM_THREADS": "1"}
         now = ["--now", "2026-11-22"]
         quiet = {"cwd": folder, "env": env, "stdout": subprocess.DEVNULL}
-        is_again = command[0] == "again"
+        is_again = command[0] in OVER
         if is_again:
             subprocess.run([program, "render", *now], **quiet, stderr=subprocess.DEVNULL, check=True)
+        if command[0] == "since":
+            commit(folder)
+            shrink(folder / "tenants/evil.yaml")
+            removal = ["render", "--allow-removal", "evil"]
+            subprocess.run([program, *removal, *now], **quiet, stderr=subprocess.DEVNULL, check=True)
         args = [program, *command[is_again:], *now]
         valgrind = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
         counted = subprocess.run([*valgrind, *args], **quiet, stderr=subprocess.PIPE, text=True, timeout=SECONDS)
@@ -376,7 +395,7 @@ def measure(program, command, files):
 def hold(program, family):
     """A row of the table, and whether it is within bounds."""
     name, command, build = family
-    label = f"{name}: {' '.join(command[:2] if command[0] == 'again' else command[:1])}"
+    label = f"{name}: {' '.join(command[:2] if command[0] in OVER else command[:1])}"
     try:
         start, _, _ = measure(program, command, manifests("") if "m" in command else {})
         (small, _, _), (large, memory, code) = (measure(program, command, of_size(build, size)) for size in (SIZE // STEP, SIZE))

@@ -3,7 +3,7 @@
 //! This module names no rule: a rule is a `static` beside the code that finds its fault, and only
 //! [`crate::catalog`] names them all.
 
-use crate::span::{Source, SourceId, SourceMap, Span};
+use crate::span::{SourceId, SourceMap, Span};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -170,22 +170,16 @@ impl Diagnostic {
         self
     }
 
-    /// The same finding in the texts of another run: `from` are those that its spans lie in. The texts
-    /// are added to `to`.
-    #[must_use]
-    pub fn carried(mut self, from: &SourceMap, to: &mut SourceMap) -> Self {
-        let mut carry = |span: &mut Span| {
-            let source = from.get(span.source);
-            span.source = to.add(Source::new(source.path.as_str(), source.text.as_str()));
+    /// The texts that it names.
+    fn texts_mut(&mut self) -> impl Iterator<Item = &mut SourceId> {
+        let scope = match &mut self.scope {
+            Scope::File(file) => Some(file),
+            Scope::Fleet | Scope::Tenant(_) | Scope::TenantInPart(_) => None,
         };
-        carry(&mut self.span);
-        for related in &mut self.related {
-            carry(&mut related.span);
-        }
-        if let Scope::File(file) = &mut self.scope {
-            *file = self.span.source;
-        }
-        self
+        let related = self.related.iter_mut();
+        std::iter::once(&mut self.span.source)
+            .chain(related.map(|related| &mut related.span.source))
+            .chain(scope)
     }
 
     /// The tenant that it concerns; `None` if it concerns a file or the fleet.
@@ -199,6 +193,20 @@ impl Diagnostic {
     /// Whether the whole run stops because of it.
     pub fn stops_the_fleet(&self) -> bool {
         self.level == Level::Error && self.scope == Scope::Fleet
+    }
+}
+
+/// Moves findings into the texts of another run. `from` are the texts that they name; each that `to`
+/// lacks is added to it once.
+pub fn into_sources(findings: &mut [Diagnostic], from: &SourceMap, to: &mut SourceMap) {
+    let texts = findings.iter_mut().flat_map(Diagnostic::texts_mut);
+    let ids = texts.map(|id| *id).collect();
+    let moved = to.add_missing(from, &ids);
+
+    for id in findings.iter_mut().flat_map(Diagnostic::texts_mut) {
+        if let Some(new) = moved.get(id) {
+            *id = *new;
+        }
     }
 }
 
@@ -275,4 +283,54 @@ pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> O
         .filter(|(distance, name)| *distance <= 1 + name.len().max(unknown.len()) / 4)
         .min()
         .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::span::Source;
+
+    rule! {
+        /// A rule.
+        pub static REMOVED = "test/removed", Error;
+    }
+
+    fn finding(source: SourceId, at: u32) -> Diagnostic {
+        let span = Span {
+            source,
+            start: at,
+            end: at + 1,
+        };
+        Diagnostic::new(&REMOVED, span, "removed")
+    }
+
+    /// A file has one text, however many findings move, so that a report lists a hundred of them; what
+    /// both runs found is there once.
+    #[test]
+    fn findings_move_with_one_text_a_file() {
+        let most = LISTED as u32 + 50;
+        let text = "x".repeat(1000);
+        let (mut from, mut to) = (SourceMap::default(), SourceMap::default());
+        from.add(Source::new("other", ""));
+        let own = from.add(Source::new("a.yaml", text.as_str()));
+        let new = from.add(Source::new("b.yaml", text.as_str()));
+        let built_in = from.add(Source::built_in("c", "c", "template c (built in)"));
+        to.add(Source::new("a.yaml", "another text"));
+        let there = to.add(Source::new("a.yaml", text.as_str()));
+
+        let mut moved: Vec<Diagnostic> = (0..most)
+            .flat_map(|at| [finding(own, at), finding(new, at)])
+            .map(|finding| finding.related(Span::file(built_in), "here"))
+            .collect();
+        into_sources(&mut moved, &from, &mut to);
+        assert_eq!(to.iter().count(), 4);
+        assert_eq!(moved[0].scope, Scope::File(there));
+        let template = to.get(moved[0].related[0].span.source);
+        assert_eq!(template.built_in.as_deref(), Some("template c (built in)"));
+
+        moved.extend((0..most).map(|at| finding(there, at)));
+        sort(&to, &mut moved);
+        assert_eq!(moved.len() as u32, 2 * most);
+        assert_eq!(listed(&to, &moved).len(), 2 * (LISTED + 1));
+    }
 }

@@ -4,6 +4,7 @@
 //! and use `/`; no absolute path enters the pipeline, so that output and messages do not depend on
 //! the machine.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 /// Names a [`Source`] of a [`SourceMap`].
@@ -191,6 +192,45 @@ impl SourceMap {
     pub fn add(&mut self, source: Source) -> SourceId {
         self.all.push(source);
         SourceId(self.all.len() as u32 - 1)
+    }
+
+    /// Finds the texts of another run in this one: the id here of each. A text that is not here is
+    /// added, once.
+    pub fn add_missing(
+        &mut self,
+        others: &Self,
+        ids: &BTreeSet<SourceId>,
+    ) -> BTreeMap<SourceId, SourceId> {
+        let paths: BTreeSet<&str> = ids.iter().map(|id| others.get(*id).path.as_str()).collect();
+        let mut here: BTreeMap<&str, Vec<SourceId>> = BTreeMap::new();
+        for (id, source) in self.iter() {
+            if let Some(path) = paths.get(source.path.as_str()) {
+                here.entry(*path).or_default().push(id);
+            }
+        }
+
+        let mut found = BTreeMap::new();
+        for id in ids {
+            let other = others.get(*id);
+            let known = here.entry(other.path.as_str()).or_default();
+            let same = known.iter().find(|known| {
+                let source = self.get(**known);
+                source.text == other.text && source.built_in == other.built_in
+            });
+            let new = match same {
+                Some(same) => *same,
+                None => {
+                    let added = self.add(Source {
+                        built_in: other.built_in.clone(),
+                        ..Source::new(other.path.as_str(), other.text.as_str())
+                    });
+                    known.push(added);
+                    added
+                }
+            };
+            found.insert(*id, new);
+        }
+        found
     }
 
     /// Adds a path without a text: for a fault that concerns a file as a whole.

@@ -298,12 +298,16 @@ impl Lock {
         self.spans.get(path).copied().unwrap_or(Span::file(id))
     }
 
-    /// The number of namespaces that the records of each tenant have, on all clusters.
-    pub fn tenants_namespaces(&self) -> BTreeMap<&str, usize> {
-        let mut all = BTreeMap::new();
+    /// The namespaces that the records of each tenant have, each with its cluster.
+    pub fn namespaces_of_tenants(&self) -> BTreeMap<&str, BTreeSet<ClusterNamespace<'_>>> {
+        let mut all: BTreeMap<&str, BTreeSet<ClusterNamespace<'_>>> = BTreeMap::new();
         for entry in self.files.values() {
             if let Some(tenant) = entry.tenant.as_deref() {
-                *all.entry(tenant).or_default() += namespaces(entry).count();
+                let of_tenant = all.entry(tenant).or_default();
+                of_tenant.extend(namespaces(entry).map(|namespace| ClusterNamespace {
+                    cluster: &entry.cluster,
+                    namespace,
+                }));
             }
         }
         all
@@ -374,6 +378,15 @@ impl Lock {
 
         prior
     }
+}
+
+/// A namespace of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClusterNamespace<'a> {
+    /// The cluster.
+    pub cluster: &'a str,
+    /// The namespace.
+    pub namespace: &'a str,
 }
 
 /// Whether Git wrote a line to show a merge conflict.

@@ -242,8 +242,12 @@ fn a_rendered_removal_is_the_one_error_of_the_check() {
     };
     let shrinks: fn(&Sandbox) = |sandbox| sandbox.write("tenants/a.yaml", tenant_a("[{name: a}]"));
 
+    let renames: fn(&Sandbox) = |sandbox| {
+        sandbox.write("tenants/a.yaml", tenant_a("[{name: a}, {name: a3}]"));
+    };
+
     for unit in ["unit: tenant", "unit: shard, shards: 2"] {
-        for change in [goes, shrinks] {
+        for change in [goes, shrinks, renames] {
             let fleet = format!("{FLEET}  delivery: {{{unit}}}\n");
             let sandbox = Sandbox::with(&[
                 ("tenants/fleet.yaml", &fleet),

@@ -10,10 +10,10 @@ use crate::cli::session::{Selection, Session};
 use crate::cli::workspace::Workspace;
 use crate::cli::write::snapshot;
 use crate::cli::written::{WrittenTree, files_below_tree};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use tenantry::bundle::ObjectText;
 use tenantry::compile::Compiled;
-use tenantry::diagnostic::{Diagnostic, sort};
+use tenantry::diagnostic::{Diagnostic, into_sources, sort};
 use tenantry::tenancy::Context;
 use tenantry::tree::{
     Allowed, Behind, Change, Lock, TreeRevision, UNRETIRED_REMOVAL, Written, check_disk,
@@ -32,7 +32,7 @@ pub fn run(
 
     // What a removal changes is no fault beside it: the tree is compared as if the removal were
     // allowed.
-    let refused = checked.refused_removals();
+    let mut refused = checked.refused_removals();
     if !refused.is_empty() {
         let tenants = refused.iter().filter_map(Diagnostic::concerned_tenant);
         let mut removals = args.allow_removal.clone();
@@ -40,10 +40,8 @@ pub fn run(
         let mut as_allowed = check(removals)?;
 
         let sources = &mut as_allowed.session.sources;
-        let carried = refused
-            .into_iter()
-            .map(|finding| finding.carried(&checked.session.sources, sources));
-        as_allowed.compiled.findings.extend(carried);
+        into_sources(&mut refused, &checked.session.sources, sources);
+        as_allowed.compiled.findings.extend(refused);
         sort(sources, &mut as_allowed.compiled.findings);
         checked = as_allowed;
     }
@@ -156,11 +154,14 @@ impl SinceCheck {
 
     /// The findings about removals that are not allowed, and are rendered on disk all the same.
     fn refused_removals(&self) -> Vec<Diagnostic> {
-        let before = self.session.resolved.lock.tenants_namespaces();
-        let now = self.found.tenants_namespaces();
+        let before = self.session.resolved.lock.namespaces_of_tenants();
+        let now = self.found.namespaces_of_tenants();
         let is_rendered = |tenant: &str| {
-            let namespaces = |of: &BTreeMap<&str, usize>| of.get(tenant).copied().unwrap_or(0);
-            namespaces(&now) < namespaces(&before)
+            let now = now.get(tenant);
+            before.get(tenant).is_some_and(|before| {
+                let mut gone = before.iter();
+                gone.any(|one| now.is_none_or(|now| !now.contains(one)))
+            })
         };
 
         let findings = self.compiled.findings.iter();
