@@ -660,12 +660,29 @@ fn each_cluster_has_its_share_of_the_time() {
         ),
     );
 
-    let args = "verify --context first --context second --timeout 16";
-    let mut command = sandbox.command(&args.split(' ').collect::<Vec<_>>());
-    command.env("KUBECONFIG", sandbox.path().join("kubeconfig"));
-    let ran = Ran::of(command.output().expect("the program starts"));
+    let run = |command: &str, timeout: u64| {
+        let args = format!("{command} --context first --context second --timeout {timeout}");
+        let mut command = sandbox.command(&args.split(' ').collect::<Vec<_>>());
+        command.env("KUBECONFIG", sandbox.path().join("kubeconfig"));
+        let ran = Ran::of(command.output().expect("the program starts"));
+        assert_eq!(ran.code, 2, "{args}: {}", ran.all());
+        ran
+    };
 
-    assert_eq!(ran.code, 2, "{}", ran.all());
+    let of_policies = || of_policies(&healthy.asked());
+    let ran = run("prove --live", 6);
+    assert!(
+        of_policies() > 0 && ran.out.contains("first"),
+        "{}",
+        ran.all()
+    );
+    assert!(ran.out.contains("live/not-listed"), "{}", ran.all());
+
+    let ran = run("verify --print-capabilities", 6);
+    assert!(ran.out.contains("name: second"), "{}", ran.all());
+    assert!(ran.err.contains("first: "), "{}", ran.all());
+
+    let ran = run("verify", 16);
     let share = "share of the time of the run is over (--timeout 16)";
     assert!(ran.out.contains(share), "{}", ran.all());
     let second = ran.out.split("second (second").nth(1);

@@ -252,16 +252,29 @@ fn read_fleet(
 
     let mut clusters = Vec::new();
     let mut missing_lists = 0;
+    let several = chosen.len() > 1;
     let mut left = chosen.len();
     for ChosenCluster { index, context } in chosen {
-        let server = ApiServer::connect(context.as_deref(), connect, time.share(left))?;
+        let time = time.share(left);
         left -= 1;
-        let span = cluster_span(&mut session.sources, &server);
         // The objects that are as rendered keep the place of their template or spec.
-        let wanted = wanted(&session, &mut compiled, index)
-            .unwrap_or_else(|_| Desired::nothing(&server.name, span));
+        let wanted = wanted(&session, &mut compiled, index).ok();
 
-        let (mut beside, missing) = fetch_for_proof(cli, &server, wanted, span)?;
+        let server = ApiServer::connect(context.as_deref(), connect, time);
+        let read = server.and_then(|server| {
+            let span = cluster_span(&mut session.sources, &server.name);
+            let wanted = wanted.unwrap_or_else(|| Desired::nothing(&server.name, span));
+            fetch_for_proof(cli, &server, wanted, span)
+        });
+        let (mut beside, missing) = match read {
+            Err(fault) if several => {
+                let gap = fault.into_gap()?;
+                let context = context.as_deref().unwrap_or_default();
+                let span = cluster_span(&mut session.sources, context);
+                (unread_cluster(span, &gap), 1)
+            }
+            read => read?,
+        };
         missing_lists += missing;
         beside.faults.extend(unread.iter().cloned());
         clusters.push(graph(&mut session, index, beside));
@@ -293,7 +306,7 @@ fn read_without_fleet(
     let server = ApiServer::connect(context, connect, time)?;
 
     let mut sources = SourceMap::default();
-    let span = cluster_span(&mut sources, &server);
+    let span = cluster_span(&mut sources, &server.name);
     let wanted = Desired::nothing(&server.name, span);
     let (beside, missing_lists) = fetch_for_proof(cli, &server, wanted, span)?;
     let cluster = graph::without_fleet(beside, span, &args.without_fleet());
@@ -309,8 +322,42 @@ fn read_without_fleet(
 }
 
 /// The place that findings show for the objects of a live cluster.
-pub fn cluster_span(sources: &mut SourceMap, server: &ApiServer) -> Span {
-    sources.add_path(&format!("the cluster of {}", server.name))
+pub fn cluster_span(sources: &mut SourceMap, context: &str) -> Span {
+    sources.add_path(&format!("the cluster of {context}"))
+}
+
+impl CliError {
+    /// A cluster that cannot be reached, as a gap in the report of several: the others can still be
+    /// read.
+    ///
+    /// # Errors
+    /// The fault itself, if it is of the whole run.
+    pub fn into_gap(self) -> Result<ListError, Self> {
+        let why = match self {
+            Self::Cluster(why) | Self::Unavailable(why) | Self::Kubeconfig(why) => why,
+            fault => return Err(fault),
+        };
+        Ok(ListError {
+            group: "*".into(),
+            kind: "*".into(),
+            why,
+            command: String::new(),
+            fix: "see whether the server can be reached, and takes these credentials".into(),
+            may_pass: false,
+        })
+    }
+}
+
+/// The inputs of a cluster that cannot be reached: each verdict about it is unknown.
+fn unread_cluster(span: Span, gap: &ListError) -> ExtraFacts {
+    let mut beside = ExtraFacts {
+        faults: vec![not_listed(span, gap)],
+        keeps_objects: true,
+        ..ExtraFacts::default()
+    };
+    let hidden = ListError::unevaluated(std::slice::from_ref(gap), span);
+    beside.facts.unevaluated.extend(hidden);
+    beside
 }
 
 /// Fetches every object that the proof reads. Lists that fail leave the world open, and make the

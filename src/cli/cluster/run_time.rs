@@ -41,20 +41,28 @@ impl RunTime {
 
     /// The time of the next of some clusters that are left: an equal part of the time that is left. What
     /// one does not need goes to those after it, and one that hangs takes nothing from them.
+    ///
+    /// The end of the wait is common to all clusters: they become healthy at the same time, also while
+    /// another one is asked. It is later than a share only where `--timeout` ends both.
     pub fn share(self, clusters: usize) -> Self {
         if clusters < 2 {
             return self;
         }
 
         let now = Instant::now();
-        let count = u32::try_from(clusters.max(1)).unwrap_or(u32::MAX);
-        let part = |end: Instant| end.saturating_duration_since(now) / count;
-        let wait = part(self.wait_end);
+        let count = u32::try_from(clusters).unwrap_or(u32::MAX);
+        let share = now + self.end.saturating_duration_since(now) / count;
+        let end = match self.wait_end < self.end {
+            true => share.max(self.wait_end),
+            false => share,
+        };
+        let wait_end = self.wait_end.min(end);
+        let cut = self.wait_end - wait_end;
         Self {
-            end: now + part(self.end),
-            wait_end: now + wait,
+            end,
+            wait_end,
             seconds: self.seconds,
-            wait_seconds: whole_seconds(wait),
+            wait_seconds: self.wait_seconds.saturating_sub(whole_seconds(cut)),
             is_share: true,
         }
     }
@@ -96,14 +104,29 @@ fn whole_seconds(duration: Duration) -> u64 {
 mod tests {
     use super::*;
 
+    fn started(timeout: Option<u64>) -> RunTime {
+        RunTime::start(&ConnectArgs {
+            context: Vec::new(),
+            request_timeout: 60,
+            timeout,
+        })
+    }
+
+    /// Without `--timeout`, every cluster of a fleet has the whole wait to become healthy.
+    #[test]
+    fn the_wait_is_not_divided() {
+        for clusters in [1, 2, 20, 1000] {
+            let time = started(None).share(clusters);
+            assert_eq!(time.wait_left(), DEFAULT_WAIT_SECONDS, "{clusters}");
+            assert_eq!(time.wait_seconds, DEFAULT_WAIT_SECONDS, "{clusters}");
+            assert!(time.left() >= Duration::from_secs(DEFAULT_WAIT_SECONDS - 1));
+        }
+    }
+
     /// Clusters that need nothing leave their time to the others; one that hangs takes its own.
     #[test]
     fn each_cluster_has_its_share() {
-        let whole = RunTime::start(&ConnectArgs {
-            context: Vec::new(),
-            request_timeout: 60,
-            timeout: Some(300),
-        });
+        let whole = started(Some(300));
         let seconds = |time: RunTime| time.left().as_secs_f64().round() as u64;
 
         assert_eq!(seconds(whole.share(1)), 300);

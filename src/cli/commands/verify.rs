@@ -219,11 +219,10 @@ impl Run<'_> {
     ) -> Result<Vec<report::VerifiedCluster>, CliError> {
         let several = chosen.len() > 1;
         let mut clusters = Vec::new();
-        let whole = self.time;
         let mut left = chosen.len();
 
         for ChosenCluster { index, context } in chosen {
-            self.time = whole.share(left);
+            let time = self.time.share(left);
             left -= 1;
             let mut wanted = live_session::wanted(&self.session, &mut self.compiled, index)?;
             select_tenants(&mut wanted, &self.args.tenant)?;
@@ -233,20 +232,18 @@ impl Run<'_> {
                 wanted: Arc::new(wanted),
             };
 
-            let (server, first) = match self.reach(&target, context.as_deref()) {
+            let (server, first) = match self.reach(&target, context.as_deref(), time) {
                 Ok(reached) => reached,
-                // The other clusters can still be verified.
-                Err(
-                    CliError::Cluster(why) | CliError::Unavailable(why) | CliError::Kubeconfig(why),
-                ) if several => {
+                Err(fault) if several => {
+                    let gap = fault.into_gap()?;
                     let context = context.unwrap_or_default();
-                    clusters.push(unreached(&target.wanted, context, why));
+                    clusters.push(unreached(&target.wanted, context, gap));
                     continue;
                 }
                 Err(fault) => return Err(fault),
             };
 
-            clusters.push(self.wait(&target, &server, first)?);
+            clusters.push(self.wait(&target, &server, first, time)?);
 
             live_line(self.cli, "");
             if self.cli.verbose {
@@ -265,27 +262,26 @@ impl Run<'_> {
         &mut self,
         target: &VerifyTarget,
         context: Option<&str>,
+        time: RunTime,
     ) -> Result<(ApiServer, report::VerifiedCluster), CliError> {
         let mut before: Option<String> = None;
 
         loop {
-            let server = ApiServer::connect(context, &self.args.connect, self.time);
+            let server = ApiServer::connect(context, &self.args.connect, time);
             let reached = server.and_then(|server| {
                 let cluster = self.verify(target, &server)?;
                 Ok((server, cluster))
             });
 
             match (reached, before.take()) {
-                (Err(CliError::Unavailable(why)), _)
-                    if self.args.wait && self.time.wait_left() > 0 =>
-                {
+                (Err(CliError::Unavailable(why)), _) if self.args.wait && time.wait_left() > 0 => {
                     live_line(self.cli, &format!("{}: {why}", target.wanted.cluster));
-                    std::thread::sleep(Duration::from_secs(PAUSE.min(self.time.wait_left())));
+                    std::thread::sleep(Duration::from_secs(PAUSE.min(time.wait_left())));
                     before = Some(why);
                 }
                 // The failure says more than the time that is over since.
-                (Err(CliError::Unavailable(_)), Some(before)) if self.time.is_over() => {
-                    let why = format!("{before}; {}", self.time.over());
+                (Err(CliError::Unavailable(_)), Some(before)) if time.is_over() => {
+                    let why = format!("{before}; {}", time.over());
                     return Err(CliError::Unavailable(why));
                 }
                 (reached, _) => return reached,
@@ -299,14 +295,15 @@ impl Run<'_> {
         target: &VerifyTarget,
         server: &ApiServer,
         first: report::VerifiedCluster,
+        time: RunTime,
     ) -> Result<report::VerifiedCluster, CliError> {
         let mut cluster = first;
 
         while self.args.wait && !cluster.report.is_converged() && cluster.report.is_moving() {
-            let left = self.time.wait_left();
+            let left = time.wait_left();
             if left == 0 {
                 live_line(self.cli, "");
-                let seconds = self.time.wait_seconds;
+                let seconds = time.wait_seconds;
                 let text = format!("{}: not converged after {seconds} s", cluster.name);
                 output::status(self.cli, &text);
                 break;
@@ -321,8 +318,7 @@ impl Run<'_> {
 
             match self.verify(target, server) {
                 // The end of the run cut this answer off: the complete one before it says more.
-                Ok(now)
-                    if self.time.is_over() && cluster.gaps.is_empty() && !now.gaps.is_empty() => {}
+                Ok(now) if time.is_over() && cluster.gaps.is_empty() && !now.gaps.is_empty() => {}
                 Ok(now) => cluster = now,
                 // The last answer stands until the server answers again.
                 Err(CliError::Unavailable(why)) => {
@@ -349,7 +345,7 @@ impl Run<'_> {
         let listings = self.listings(wanted, &kinds, &served);
         self.report_unserved(&kinds, &served, server);
 
-        let span = live_session::cluster_span(&mut self.session.sources, server);
+        let span = live_session::cluster_span(&mut self.session.sources, &server.name);
         let options = FetchOptions {
             span,
             now: self.now()?,
@@ -591,16 +587,7 @@ fn text(
 }
 
 /// The report of a cluster that cannot be reached, beside others that can.
-fn unreached(wanted: &Desired, context: String, why: String) -> report::VerifiedCluster {
-    let gap = ListError {
-        group: "*".into(),
-        kind: "*".into(),
-        why,
-        command: String::new(),
-        fix: "see whether the server can be reached, and takes these credentials".into(),
-        may_pass: false,
-    };
-
+fn unreached(wanted: &Desired, context: String, gap: ListError) -> report::VerifiedCluster {
     let mut report = LiveReport::default();
     report.push_gap(wanted, &gap);
 

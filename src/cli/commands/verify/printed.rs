@@ -48,11 +48,29 @@ pub fn print_capabilities(
         return Ok(Outcome::Findings);
     };
 
+    let several = chosen.len() > 1;
     let mut missing = 0;
-    for ChosenCluster { index, context } in chosen {
-        let server = ApiServer::connect(context.as_deref(), &args.connect, time)?;
-        let (served, _) = server.served()?;
+    for (at, ChosenCluster { index, context }) in chosen.iter().enumerate() {
         let cluster = &fleet.spec.clusters[*index];
+        let time = time.share(chosen.len() - at);
+        let server = ApiServer::connect(context.as_deref(), &args.connect, time);
+        let reached = server.and_then(|server| {
+            let (served, _) = server.served()?;
+            Ok((server, served))
+        });
+        let (server, served) = match reached {
+            Err(fault) if several => {
+                let gap = fault.into_gap()?;
+                output::status(
+                    cli,
+                    &format!("{}: {}", cluster.name.as_str(), gap.message()),
+                );
+                missing += 1;
+                continue;
+            }
+            reached => reached?,
+        };
+
         let engine = ClusterEngine::new(&fleet.spec, cluster).namespace();
         let mut listings = listings(&served, &Kinds::new(), engine, Purpose::Verify);
         listings.retain(|listing| {
