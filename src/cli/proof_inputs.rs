@@ -404,7 +404,8 @@ struct ExtraFiles {
     snapshots: Arc<[Snapshot]>,
     /// How manifests are read: objects are kept if one of the inputs has an admission policy.
     options: graph::ReadOptions,
-    /// The manifests that are entry files of the tree, each with the cluster that it is for.
+    /// The manifests that are entry files of the tree, each with the cluster that it is for. Files for
+    /// which the argument names a cluster are not among them.
     entries: BTreeMap<SourceId, String>,
 }
 
@@ -543,8 +544,8 @@ impl ExtraFiles {
         }
     }
 
-    /// Finds the entry files of the tree among the manifests. Each is for its own cluster, also if the
-    /// argument names none: `--also clusters`.
+    /// Finds the entry files of the tree among the manifests whose argument names no cluster, as
+    /// `--also clusters`: each is for its own cluster.
     fn find_entries(&mut self, cli: &Cli, session: &Session) -> Result<(), CliError> {
         let Some(fleet) = session.resolved.fleet() else {
             return Ok(());
@@ -559,7 +560,8 @@ impl ExtraFiles {
             })
             .collect();
 
-        for id in self.manifests.iter().flat_map(|manifests| &manifests.ids) {
+        let unnamed = self.manifests.iter().filter(|m| m.cluster.is_none());
+        for id in unnamed.flat_map(|manifests| &manifests.ids) {
             let path = start.join(&session.sources.get(*id).path).canonicalize();
             if let Some(name) = path.ok().and_then(|path| own.get(&path)) {
                 self.entries.insert(*id, (*name).to_owned());

@@ -323,4 +323,21 @@ fn an_entry_file_is_for_its_own_cluster() {
     sandbox.write("clusters/prod/more.yaml", binding);
     let more = sandbox.run(&["prove", "--also", "clusters"]).out;
     assert!(more != together.out, "{more}");
+
+    // The name of a cluster in the argument comes before that.
+    std::fs::remove_file(sandbox.path().join("clusters/prod/more.yaml")).expect("removed");
+    let entry = std::fs::read_dir(sandbox.path().join("clusters/prod")).expect("a folder");
+    let entry = entry.flatten().next().expect("an entry file").path();
+    let with_binding = std::fs::read_to_string(&entry).expect("a text") + "---\n" + binding;
+    std::fs::write(&entry, &with_binding).expect("written");
+    sandbox.write("other/x.yaml", &with_binding);
+    let own = sandbox.run(&["prove", "--also", "stage=clusters/prod"]);
+    let copy = sandbox.run(&["prove", "--also", "stage=other"]);
+    let same = |text: &str| text.matches("error[").count();
+    assert!(
+        same(&own.out) > 0 && same(&own.out) == same(&copy.out),
+        "{}",
+        own.out
+    );
+    assert!(own.out.contains("stage"), "{}", own.out);
 }
