@@ -1,9 +1,21 @@
 //! Reads a file as a whole, up to a limit. Every file that the program reads as a whole is read here,
 //! but for those in the list of `tests/it/bounded_reads.rs`.
+//!
+//! The limits of specs and manifests are the library's, in [`tenantry::source`].
 
 use std::fs::{File, FileType};
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::Path;
+
+/// The most bytes of the lock.
+pub const MAX_LOCK: u64 = 16 << 20;
+
+/// The most bytes of a snapshot.
+pub const MAX_SNAPSHOT: u64 = 1 << 30;
+
+/// The most bytes of a file with a credential. Tokens and certificates have some KiB.
+#[cfg(feature = "cluster")]
+pub const MAX_CREDENTIAL_FILE: u64 = 1 << 20;
 
 /// The most bytes of a kubeconfig. One with a thousand contexts has some MiB.
 #[cfg(feature = "cluster")]
@@ -21,6 +33,12 @@ pub const MAX_RENDERED: u64 = 256 << 20;
 /// The file has more bytes than the limit, cannot be read, or is a folder, a device, a socket or a
 /// named pipe.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    // The size may be wrong: files of /proc have none, and a file may grow.
+    let meta = std::fs::metadata(path)?;
+    if meta.is_file() && meta.len() > limit {
+        return Err(too_large(limit));
+    }
+
     let (bytes, is_whole) = read_head(path, limit)?;
     if is_whole {
         Ok(bytes)
@@ -51,7 +69,6 @@ pub fn read_head(path: &Path, limit: u64) -> Result<(Vec<u8>, bool)> {
 
     let size = meta.len().min(limit);
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
-    // The size may be wrong: files of /proc have none, and a file may grow.
     File::open(path)?
         .take(limit.saturating_add(1))
         .read_to_end(&mut bytes)?;
@@ -71,32 +88,6 @@ pub fn read_standard_input(limit: u64) -> Result<Option<Vec<u8>>> {
         .read_to_end(&mut bytes)?;
 
     Ok(Some(bytes).filter(|bytes| bytes.len() as u64 <= limit))
-}
-
-/// Decodes a text: UTF-8, or UTF-16 with a byte order mark, as PowerShell writes it.
-pub fn decoded(bytes: Vec<u8>) -> Option<String> {
-    if !is_utf16(&bytes) {
-        let bytes = match bytes.strip_prefix(b"\xef\xbb\xbf") {
-            Some(text) => text.to_vec(),
-            None => bytes,
-        };
-        return String::from_utf8(bytes).ok();
-    }
-
-    let read = match bytes[0] {
-        0xff => u16::from_le_bytes,
-        _ => u16::from_be_bytes,
-    };
-    let units: Vec<u16> = bytes[2..]
-        .chunks_exact(2)
-        .map(|pair| read([pair[0], pair[1]]))
-        .collect();
-    String::from_utf16(&units).ok()
-}
-
-/// Whether bytes begin with a byte order mark of UTF-16.
-pub fn is_utf16(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff])
 }
 
 /// The error of a file that has more bytes than the limit.

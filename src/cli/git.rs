@@ -2,6 +2,7 @@
 //! tree.
 
 use super::CliError;
+use super::bounded::{MAX_LOCK, MAX_RENDERED};
 use super::files::{FileContent, NOT_READ, Store, is_yaml, name_fault, slashed};
 use super::workspace::{LOCK, Workspace};
 use super::written::WrittenTree;
@@ -86,7 +87,7 @@ pub fn past_tree(workspace: &Workspace, revision: &str) -> Result<PastTree, CliE
     let Some(folder) = folder_at(&repository, &workspace.tree_base, revision)? else {
         // The folder is new since then: nothing of it can be behind.
         return Ok(PastTree {
-            written: WrittenTree::at(revision, None, BTreeMap::new()),
+            written: WrittenTree::at(revision, FileContent::Missing, BTreeMap::new()),
             revision: TreeRevision {
                 revision: revision.to_owned(),
                 ..TreeRevision::default()
@@ -94,11 +95,14 @@ pub fn past_tree(workspace: &Workspace, revision: &str) -> Result<PastTree, CliE
         });
     };
 
-    let bytes = folder
-        .get_name(LOCK)
-        .and_then(|entry| repository.find_blob(entry.id()).ok())
-        .map(|blob| blob.content().to_owned());
-    let lock = bytes.as_deref().and_then(sound_lock).unwrap_or_default();
+    let content = match folder.get_name(LOCK) {
+        None => FileContent::Missing,
+        Some(entry) => blob(&repository, entry.id(), MAX_LOCK),
+    };
+    let lock = match &content {
+        FileContent::Bytes(bytes) => sound_lock(bytes).unwrap_or_default(),
+        _ => Lock::default(),
+    };
 
     let entries: Vec<&str> = lock.clusters.values().map(|c| c.entry.as_str()).collect();
     let (mut files, mut records) = (BTreeMap::new(), BTreeMap::new());
@@ -111,11 +115,12 @@ pub fn past_tree(workspace: &Workspace, revision: &str) -> Result<PastTree, CliE
             let wanted = is_below_tree(&workspace.tree, &path) || entries.contains(&path.as_str());
             if wanted && entry.kind() != Some(ObjectType::Tree) {
                 let same = is_file_of(&workspace.tree_base.join(&path), entry);
-                let blob = repository.find_blob(entry.id()).ok();
-                let blob = blob.filter(|_| entry.filemode() != LINK);
-                let record =
-                    blob.and_then(|blob| FileEntry::read(&workspace.tree, &path, blob.content()));
-                records.extend(record.map(|record| (path.clone(), record)));
+                if entry.filemode() != LINK
+                    && let FileContent::Bytes(bytes) = blob(&repository, entry.id(), MAX_RENDERED)
+                {
+                    let record = FileEntry::read(&workspace.tree, &path, &bytes);
+                    records.extend(record.map(|record| (path.clone(), record)));
+                }
                 files.insert(path, same);
             }
             TreeWalkResult::Ok
@@ -123,13 +128,27 @@ pub fn past_tree(workspace: &Workspace, revision: &str) -> Result<PastTree, CliE
         .map_err(fault(revision))?;
 
     Ok(PastTree {
-        written: WrittenTree::at(revision, bytes, records),
+        written: WrittenTree::at(revision, content, records),
         revision: TreeRevision {
             revision: revision.to_owned(),
             clusters: lock.clusters,
             files,
         },
     })
+}
+
+/// The content of a blob. One that is larger than the limit is not unpacked.
+fn blob(repository: &Repository, id: Oid, limit: u64) -> FileContent {
+    let size = repository.odb().and_then(|odb| odb.read_header(id));
+    match size {
+        Ok((size, _)) if size as u64 > limit => return FileContent::TooLarge(size as u64),
+        Ok(_) => {}
+        Err(e) => return FileContent::Unreadable(e.message().to_owned()),
+    }
+    match repository.find_blob(id) {
+        Ok(blob) => FileContent::Bytes(blob.content().to_owned()),
+        Err(e) => FileContent::Unreadable(e.message().to_owned()),
+    }
 }
 
 /// A folder of the work tree as a revision has it; `None` if it has none there.
@@ -252,7 +271,7 @@ impl Revision {
 
 impl Revision {
     /// The manifests, YAML and JSON, of a file or of all files in a folder: the path below the
-    /// folder, and the content. Files of any size are read.
+    /// folder, and the content.
     pub fn manifests(&self, path: &str) -> Vec<(String, FileContent)> {
         let below = |file: &str| {
             if path.is_empty() {
@@ -267,7 +286,7 @@ impl Revision {
         };
         let files = self.files.keys();
         files
-            .filter_map(|file| Some((below(file)?, self.content(file, usize::MAX))))
+            .filter_map(|file| Some((below(file)?, self.content(file, MAX_MANIFEST_BYTES))))
             .collect()
     }
 
@@ -284,11 +303,7 @@ impl Revision {
         let Ok(repository) = self.repository.lock() else {
             return FileContent::Unreadable("the repository is in use".into());
         };
-        match repository.find_blob(*oid) {
-            Ok(blob) if blob.size() > most => FileContent::TooLarge(blob.size() as u64),
-            Ok(blob) => FileContent::Bytes(blob.content().to_owned()),
-            Err(e) => FileContent::Unreadable(e.message().to_owned()),
-        }
+        blob(&repository, *oid, most as u64)
     }
 }
 

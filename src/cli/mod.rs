@@ -8,6 +8,7 @@ mod bug;
 mod cluster;
 mod commands;
 mod concerned;
+mod encoding;
 mod files;
 #[cfg(feature = "git")]
 mod git;

@@ -3,10 +3,11 @@
 
 use super::CliError;
 use super::args::{Cli, ExtraArgs};
-use super::bounded::{self, is_utf16};
+use super::bounded::{self, MAX_SNAPSHOT};
 use super::concerned::{
     Question, grantees, has_open_namespace, holders, leaves_namespaces, may_be_refused, owners,
 };
+use super::encoding::{decoded, is_utf16};
 #[cfg(feature = "git")]
 use super::files::Store;
 use super::files::{DiskStore, FileContent, read_all};
@@ -27,9 +28,6 @@ use tenantry::source::{MAX_MANIFEST_BYTES, Source, SourceId, SourceMap, parent};
 use tenantry::spec::FleetDoc;
 use tenantry::tenancy::{self, ProofWaiver};
 use tenantry::tree::entry_path;
-
-/// The largest snapshot that is read, in bytes.
-const MAX_SNAPSHOT: u64 = 1 << 30;
 
 /// The path that stands for the standard input.
 const STANDARD_INPUT: &str = "-";
@@ -717,7 +715,7 @@ impl Snapshot {
 /// The text of a snapshot: UTF-8, or UTF-16 with a byte order mark, as PowerShell writes it.
 fn snapshot_text(bytes: Vec<u8>, path: &str) -> Result<String, CliError> {
     let fault = || CliError::Usage(format!("--snapshot {path}: it is not UTF-8"));
-    bounded::decoded(bytes).ok_or_else(fault)
+    decoded(bytes).ok_or_else(fault)
 }
 
 /// Reads the standard input; `None` if it has more bytes than the limit.

@@ -6,10 +6,9 @@
 //! folder.
 
 use super::CliError;
-use super::bounded::{self, MAX_RENDERED};
+use super::bounded::{self, MAX_LOCK, MAX_RENDERED};
 use super::files::{name_fault, slashed, walk_fault};
 use super::workspace::{LOCK, Workspace};
-use super::written::MAX_LOCK;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};

@@ -1,8 +1,11 @@
 //! What earlier runs wrote, as it lies on disk: the lock and the records of the tree's files.
 
+use super::CliError;
+use super::bounded::{self, MAX_LOCK};
+#[cfg(feature = "git")]
+use super::files::FileContent;
 use super::files::{name_fault, slashed, walk_fault};
 use super::workspace::{LOCK, Workspace};
-use super::{CliError, bounded};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -14,8 +17,6 @@ use tenantry::source::{Source, SourceId, SourceMap, join};
 use tenantry::tree::{FileEntry, LOCK_INVALID, Lock, record_range, tree_folders};
 use walkdir::WalkDir;
 
-/// Largest lock that is read, in bytes.
-pub const MAX_LOCK: u64 = 16 << 20;
 /// As much of a file as is read for its record at once: more than nearly all have.
 const HEAD: usize = 4 << 10;
 /// Longest record that is read, in bytes: some ten thousand objects.
@@ -50,16 +51,20 @@ impl WrittenTree {
         })
     }
 
-    /// Those of a revision. `lock` is the bytes of its lock, if it has one.
+    /// Those of a revision.
     #[cfg(feature = "git")]
-    pub fn at(revision: &str, lock: Option<Vec<u8>>, records: BTreeMap<String, FileEntry>) -> Self {
-        let lock = lock.map(String::from_utf8);
+    pub fn at(revision: &str, lock: FileContent, records: BTreeMap<String, FileEntry>) -> Self {
         Self {
             revision: Some(revision.to_owned()),
             lock: match lock {
-                None => LockFile::None,
-                Some(Ok(text)) => LockFile::Text(text),
-                Some(Err(_)) => LockFile::Unreadable("the lock is not UTF-8"),
+                FileContent::Missing => LockFile::None,
+                FileContent::Bytes(bytes) => String::from_utf8(bytes).map_or(
+                    LockFile::Unreadable("the lock is not UTF-8"),
+                    LockFile::Text,
+                ),
+                _ => {
+                    LockFile::Unreadable("the lock is a link or a folder, or larger than any lock")
+                }
             },
             records,
         }

@@ -69,8 +69,12 @@ fn sandbox() -> Sandbox {
 
 /// Runs a command of the shell with little memory.
 fn run(sandbox: &Sandbox, script: &str) -> Ran {
+    run_within(sandbox, script, MEMORY)
+}
+
+fn run_within(sandbox: &Sandbox, script: &str, memory: u64) -> Ran {
     let mut shell = Command::new("bash");
-    let script = format!("ulimit -v {MEMORY}; {script}");
+    let script = format!("ulimit -v {memory}; {script}");
     shell.current_dir(sandbox.path()).args(["-c", &script]);
     let started = Instant::now();
     let ran = Ran::of(shell.output().expect("bash starts"));
@@ -113,6 +117,39 @@ fn a_device_or_a_named_pipe_is_refused_by_its_name() {
     }
 }
 
+/// Less than the limit of a snapshot, in KiB: a larger file is refused before its bytes are read.
+const LESS_MEMORY: u64 = 1_000_000;
+
+/// A file of a revision has the limit of a file on disk.
+#[test]
+fn a_large_file_of_a_revision_is_not_read() {
+    let sandbox = sandbox();
+    sandbox.run(&["render"]).code(0);
+    let lock = sandbox.read("tenantry.lock");
+    let comment = format!("# {}\n", "x".repeat(1022));
+    let commit = || {
+        sandbox.git(&["add", "-A"]).code(0);
+        sandbox.git(&["commit", "-qm", "more"]).code(0);
+    };
+
+    sandbox.write("tenantry.lock", lock.clone() + &"\n".repeat(17 << 20));
+    let binding = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: x}\n\
+                   roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}\n\
+                   subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: blue-admins}]\n";
+    sandbox.write("m/x.yaml", binding.to_owned() + &comment.repeat(65 << 10));
+    commit();
+
+    sandbox.write("tenantry.lock", lock);
+    let ran = run(&sandbox, &program("render --check --since HEAD"));
+    assert!(ran.all().contains("larger than any lock"), "{}", ran.all());
+
+    // A finding in it is thus new in a file that can be read.
+    sandbox.write("m/x.yaml", binding);
+    run(&sandbox, &program("prove --also m --since HEAD")).code(1);
+    commit();
+    run(&sandbox, &program("prove --also m --since HEAD")).code(0);
+}
+
 /// A file that is too large by one byte is refused before it is read; a sparse one has no blocks.
 #[test]
 fn a_file_over_its_limit_is_refused_with_the_limit() {
@@ -128,7 +165,7 @@ fn a_file_over_its_limit_is_refused_with_the_limit() {
         ("prove --snapshot large", 1024),
     ] {
         sparse("large", limit);
-        let ran = run(&sandbox, &program(args)).code(2);
+        let ran = run_within(&sandbox, &program(args), LESS_MEMORY).code(2);
         let why = format!("larger than {limit} MiB");
         assert!(ran.err.contains(&why), "{args}: {}", ran.err);
     }

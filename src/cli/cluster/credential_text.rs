@@ -2,14 +2,11 @@
 //! can hold them.
 
 use super::credential_error::CredentialError;
-use crate::cli::bounded;
+use crate::cli::bounded::{self, MAX_CREDENTIAL_FILE};
 use k8s_openapi::ByteString;
 use kube::config::{AuthInfo, Cluster};
 use std::path::Path;
 use tenantry::report::plain;
-
-/// The most that a file with a credential may hold, in bytes. Tokens and certificates have some KiB.
-const MAX_CREDENTIAL_FILE: u64 = 1 << 20;
 
 /// Checks the values that become headers by which the user acts as another one.
 pub fn check_identity(auth: &AuthInfo, user: &str) -> Result<(), CredentialError> {
@@ -32,39 +29,37 @@ pub fn check_identity(auth: &AuthInfo, user: &str) -> Result<(), CredentialError
         })
 }
 
-/// Checks the client certificate and its key, if they are in files.
-pub fn check_certificate(auth: &AuthInfo, user: &str) -> Result<(), CredentialError> {
-    let key_data = auth.client_key_data.is_some();
-    let parts = [
-        (
-            "client-certificate",
-            auth.client_certificate_data.is_some(),
-            auth.client_certificate.as_deref(),
-        ),
-        ("client-key", key_data, auth.client_key.as_deref()),
-    ];
-
-    if let [(_, false, None), (has, ..)] | [(has, ..), (_, false, None)] = parts
-        && parts
-            .iter()
-            .any(|(_, has_data, file)| *has_data || file.is_some())
-    {
+/// Reads the files of the client certificate and of its key into the entry of the user. The client's
+/// library would read them without a limit, and again for each client.
+///
+/// # Errors
+/// One of them is there alone, a file cannot be read, or is not PEM.
+pub fn take_certificate(auth: &mut AuthInfo, user: &str) -> Result<(), CredentialError> {
+    let has_certificate =
+        auth.client_certificate_data.is_some() || auth.client_certificate.is_some();
+    let has_key = auth.client_key_data.is_some() || auth.client_key.is_some();
+    if has_certificate != has_key {
+        let has = match has_key {
+            true => "client-key",
+            false => "client-certificate",
+        };
         return Err(CredentialError::refused(format!(
             "{user} has `{has}` alone: a client certificate and its key go together"
         )));
     }
 
-    for (field, has_data, file) in parts {
-        // The data come before the file, as with kubectl.
-        if let Some(file) = file.filter(|_| !has_data) {
-            let text = read_limited(Path::new(file)).map_err(|why| {
-                let file = plain(file);
-                CredentialError::refused(format!(
-                    "`{field}` of {user}: {file} cannot be read: {why}"
-                ))
-            })?;
-            check_pem(&text, &format!("`{field}` of {user}: {file}"))?;
-        }
+    // The data come before the file, as with kubectl.
+    if auth.client_certificate_data.is_none()
+        && let Some(file) = auth.client_certificate.take()
+    {
+        let text = read_pem(&file, &format!("`client-certificate` of {user}"))?;
+        auth.client_certificate_data = base64(text);
+    }
+    if auth.client_key_data.is_none()
+        && let Some(file) = auth.client_key.take()
+    {
+        let text = read_pem(&file, &format!("`client-key` of {user}"))?;
+        auth.client_key_data = base64(text).map(Into::into);
     }
     Ok(())
 }
@@ -83,13 +78,22 @@ pub fn take_authority(cluster: &mut Cluster, name: &str) -> Result<(), Credentia
         return Ok(());
     };
 
-    let what = format!("`certificate-authority` of the cluster `{name}`: {file}");
-    let text = read_limited(Path::new(file))
-        .map_err(|why| CredentialError::refused(format!("{what} cannot be read: {why}")))?;
-    check_pem(&text, &what)?;
-
+    let text = read_pem(
+        file,
+        &format!("`certificate-authority` of the cluster `{name}`"),
+    )?;
     cluster.certificate_authority_data = base64(text);
     Ok(())
+}
+
+/// Reads a file in the form PEM, up to [`MAX_CREDENTIAL_FILE`].
+fn read_pem(file: &str, what: &str) -> Result<String, CredentialError> {
+    let what = format!("{what}: {}", plain(file));
+    let text = read_limited(Path::new(file))
+        .map_err(|why| CredentialError::refused(format!("{what} cannot be read: {why}")))?;
+
+    check_pem(&text, &what)?;
+    Ok(text)
 }
 
 /// Checks that a text may be PEM.
@@ -158,4 +162,36 @@ fn read_limited(file: &Path) -> Result<String, String> {
 pub fn base64(text: String) -> Option<String> {
     let value = serde_json::to_value(ByteString(text.into_bytes())).ok()?;
     value.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each file is read once, and with a limit: the client's library finds the texts alone.
+    #[test]
+    fn the_files_of_a_client_certificate_become_texts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = |name: &str| {
+            let path = folder.path().join(name).display().to_string();
+            std::fs::write(&path, format!("-----BEGIN {name}-----\n")).expect("written");
+            Some(path)
+        };
+        let mut auth = AuthInfo {
+            client_certificate: file("CERTIFICATE"),
+            client_key: file("KEY"),
+            ..AuthInfo::default()
+        };
+        take_certificate(&mut auth, "user")
+            .map_err(|error| error.text)
+            .expect("taken");
+
+        let base64_of = |text: &str| base64(text.to_owned());
+        assert_eq!(
+            auth.client_certificate_data,
+            base64_of("-----BEGIN CERTIFICATE-----\n")
+        );
+        assert!(auth.client_key_data.is_some());
+        assert_eq!((auth.client_certificate, auth.client_key), (None, None));
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::credential_error::CredentialError;
 use super::credential_text::{
-    base64, check_certificate, check_identity, read_token, refuse_control_character, sendable,
+    base64, check_identity, read_token, refuse_control_character, sendable, take_certificate,
 };
 use super::exec_plugin::{self, ClientCertificate};
 use super::run_time::RunTime;
@@ -68,7 +68,7 @@ impl CredentialSource {
     /// A value cannot be sent in a header, or its kind is not supported.
     pub fn take(auth: &mut AuthInfo, user: &str) -> Result<Self, CredentialError> {
         check_identity(auth, user)?;
-        check_certificate(auth, user)?;
+        take_certificate(auth, user)?;
 
         if let Some(provider) = auth.auth_provider.take() {
             let token = provider

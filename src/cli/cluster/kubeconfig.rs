@@ -6,6 +6,7 @@ use super::credentials::CredentialSource;
 use crate::cli::CliError;
 use crate::cli::args::ConnectArgs;
 use crate::cli::bounded::{self, MAX_KUBECONFIG};
+use crate::cli::encoding::decoded;
 use hyper_util::client::proxy::matcher::Matcher;
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -204,7 +205,7 @@ fn read_kubeconfig() -> Result<(Option<Kubeconfig>, UserFiles), CliError> {
 /// Reads a file of the kubeconfig. The files that it names are relative to its folder.
 fn read_one(file: &Path) -> Result<Kubeconfig, String> {
     let bytes = bounded::read(file, MAX_KUBECONFIG).map_err(|e| e.to_string())?;
-    let text = bounded::decoded(bytes).ok_or("it is not UTF-8")?;
+    let text = decoded(bytes).ok_or("it is not UTF-8")?;
     // The message of the parser may show a credential.
     let mut kubeconfig =
         Kubeconfig::from_yaml(&text).map_err(|_| "it is not YAML of the form Config")?;
