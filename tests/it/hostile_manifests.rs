@@ -102,7 +102,7 @@ fn findings_of_one_file() {
     let manifests = many(5000, |number| {
         format!(r#"{{"apiVersion":"v1","kind":"Namespace","metadata":{{"name":"n{number}"}}}}"#)
     });
-    let ran = run(&manifests, &["prove"]).code(1);
+    let ran = run(&manifests, &["prove", "--format", "json"]).code(1);
     assert!(ran.out.contains("`n4999`"), "the last is reported");
 }
 
