@@ -311,6 +311,7 @@ FAMILIES = [
     ("verbatim documents", RENDER, config_maps),
     ("verbatim documents that are refused", CHECK, lambda n: verbatim(documents(n, lambda at: config_map(at, "1")))),
     ("keys of a verbatim document", CHECK, lambda n: verbatim(config_map_of(n))),
+    ("a repeated key of a verbatim document", CHECK, lambda n: verbatim(config_map(0) + "  k: v\n" * n)),
     ("hosts of verbatim documents", CHECK, lambda n: verbatim(documents(n, ingress))),
     ("empty rules of a policy", PROVE, empty_rules),
     ("policies with distinct selectors", PROVE, distinct_selectors),

@@ -12,6 +12,8 @@ use std::ops::Range;
 
 /// Deepest nesting that is read.
 pub const MAX_DEPTH: usize = 64;
+/// The most faults of a file, after which a key that is given twice ends the reading.
+const MAX_FAULTS: usize = 1000;
 /// The largest number of nodes in a file, with aliases expanded.
 pub const MAX_NODES: usize = 100_000;
 /// The largest number of bytes of text in a file's values, with aliases expanded.
@@ -642,7 +644,12 @@ impl<'s> Builder<'s> {
                             let of_text = || quoting::may_quote_unread(text);
                             let may_quote = *self.may_quote.get_or_insert_with(of_text);
                             let shown = may_quote.then_some(key.as_str());
-                            self.faults.push(twice(shown, span, first));
+                            let fault = twice(shown, span, first);
+                            if self.faults.len() >= MAX_FAULTS {
+                                let fix = "remove one of the two; the rest of the file is not read";
+                                return Err(Stop(Box::new(fault.fix(fix))));
+                            }
+                            self.faults.push(fault);
                         }
                         hash_map::Entry::Vacant(free) => {
                             free.insert(span);
@@ -768,6 +775,9 @@ mod tests {
             assert_eq!(rules, [DUPLICATE_KEY.id; 2], "{count} keys");
             assert!(found.iter().all(|fault| fault.related.len() == 1));
         }
+        let found = faults(&"k: 1\n".repeat(5 * MAX_FAULTS));
+        assert_eq!(found.len(), MAX_FAULTS + 1);
+        assert!(found[MAX_FAULTS].fix.ends_with("is not read"));
     }
 
     #[test]

@@ -130,8 +130,15 @@ fn reached(cluster: &Cluster, reach: &Reachability<'_>) -> BTreeMap<u32, Vec<u32
         .map(|(at, _)| at as u32)
         .collect();
 
+    let may_send = |from: &u32| {
+        let paths = reach.paths_out(*from);
+        paths.is_none_or(|paths| paths.iter().any(|path| !path.condition.is_dns_alone()))
+    };
+    let senders = owned(cluster).map(|(at, _, _)| at);
+    let senders: Vec<u32> = senders.filter(may_send).collect();
+
     for to in platform {
-        for (from, _, _) in owned(cluster) {
+        for &from in &senders {
             if reach.sends_beside_dns(from, to) {
                 let clients = reached.entry(to).or_default();
                 clients.push(from);
