@@ -146,6 +146,7 @@ pub static RULES: &[&Rule] = &[
     &tenancy::DERIVED_NAME,
     &tenancy::DUPLICATE_TENANT,
     &tenancy::ENFORCED,
+    &tenancy::ENTRY_WITHOUT_EFFECT,
     &tenancy::FLEET,
     &tenancy::FOREIGN_ACCOUNT,
     &tenancy::INCOMPLETE,

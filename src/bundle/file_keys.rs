@@ -7,7 +7,9 @@ use crate::document::Spanned;
 use crate::source::{SourceMap, Span};
 use crate::spec::FleetDoc;
 use crate::tenancy::model::Tenant;
-use crate::tenancy::{ClaimKey, ClaimKind, MANIFESTS_KEY, Prior, Tenancy, recipient_owners};
+use crate::tenancy::{
+    ClaimKey, ClaimKind, MANIFESTS_KEY, Prior, Tenancy, recipient_owners, shared_recipients,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The characters of a digest that stands for a key in records.
@@ -19,7 +21,8 @@ struct KeyClaim {
     tenant: usize,
     /// The digest of the key.
     digest: String,
-    is_data_key: bool,
+    /// The recipient as it is written; `None` for a data key.
+    shown: Option<String>,
     /// The tenant to which the fleet gives its recipient.
     owner: Option<String>,
     span: Span,
@@ -38,13 +41,7 @@ pub fn claim_keys(
     prior: &Prior<'_>,
     out: &mut Vec<Diagnostic>,
 ) {
-    let shared: BTreeSet<String> = fleet
-        .spec
-        .shared_recipients
-        .iter()
-        .flatten()
-        .map(|name| name.to_ascii_lowercase())
-        .collect();
+    let shared = shared_recipients(&fleet.spec);
     let owners = recipient_owners(&fleet.spec);
     let stated = |name: &str| {
         name.split_once(':')
@@ -60,7 +57,7 @@ pub fn claim_keys(
         }
         for document in manifests.documents(tenant, sources) {
             let keys = sops::keys(&document.root);
-            let is_own = |key: &sops::FileKey| !key.is_data_key && !is_shared(&key.name);
+            let is_own = |key: &sops::FileKey| key.shown.is_some() && !is_shared(&key.name);
             if let Some(first) = keys.first().filter(|_| !keys.iter().any(is_own)) {
                 let message = "only recipients that the fleet shares can decrypt this Secret";
                 out.push(
@@ -69,11 +66,13 @@ pub fn claim_keys(
                         .tenant(&tenant.name.value),
                 );
             }
-            let keys = keys.into_iter().filter(|key| !is_shared(&key.name));
+            out.extend(keys.iter().filter_map(|key| unread(key, tenant)));
+            let keys = keys.into_iter();
+            let keys = keys.filter(|key| key.unread.is_none() && !is_shared(&key.name));
             claims.extend(keys.map(|key| KeyClaim {
                 tenant: index,
                 digest: blake3::hash(key.name.as_bytes()).to_hex()[..DIGEST].to_owned(),
-                is_data_key: key.is_data_key,
+                shown: key.shown,
                 owner: owners.get(&stated(&key.recipient)).map(ToString::to_string),
                 span: key.span,
             }));
@@ -92,6 +91,14 @@ pub fn claim_keys(
         tenant.file_keys.sort_by(|a, b| a.value.cmp(&b.value));
         tenant.file_keys.dedup_by(|a, b| a.value == b.value);
     }
+}
+
+/// The finding of a recipient that cannot be compared with those of other tenants.
+fn unread(key: &sops::FileKey, tenant: &Tenant) -> Option<Diagnostic> {
+    let (fault, recipient) = (key.unread?, key.shown.as_ref()?);
+    let message = format!("the recipient `{recipient}` {}", fault.reason);
+    let finding = Diagnostic::new(&MANIFESTS_KEY, key.span, message);
+    Some(finding.fix(fault.fix).tenant(&tenant.name.value))
 }
 
 /// Whether Flux decrypts a tenant's files on any cluster.
@@ -217,10 +224,15 @@ fn other_holder<'a>(
 /// The finding of a key that another tenant has.
 fn shared_key(claim: &KeyClaim, own: &str, other: &OtherHolder<'_>) -> Diagnostic {
     let tenant = other.tenant;
-    let message = match (claim.is_data_key, other.is_stated) {
-        (true, false) => format!("this ciphertext is of a file of `{tenant}`"),
-        (false, false) => format!("files of `{tenant}` are encrypted to this recipient too"),
-        (_, true) => format!("the fleet gives this recipient to `{tenant}`"),
+    let message = match (&claim.shown, other.is_stated) {
+        (None, false) => format!("this ciphertext is of a file of `{tenant}`"),
+        (None, true) => format!("the fleet gives the recipient of this data key to `{tenant}`"),
+        (Some(recipient), false) => {
+            format!("files of `{tenant}` are encrypted to the recipient `{recipient}` too")
+        }
+        (Some(recipient), true) => {
+            format!("the fleet gives the recipient `{recipient}` to `{tenant}`")
+        }
     };
     let fix = match other.is_stated {
         true => "encrypt it to a key of the tenant's own".to_owned(),

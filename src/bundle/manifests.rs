@@ -73,8 +73,8 @@ pub struct TenantManifests {
     permits: Option<Arc<Permits>>,
     kinds: Vec<String>,
     /// The ClusterRoles that the fleet lists.
-    cluster_roles: Vec<Line>,
-    last: LastRendered,
+    cluster_roles: Vec<Spanned<Line>>,
+    pub(super) last: LastRendered,
     /// The minor of Kubernetes on each cluster of the fleet, if it is stated.
     minors: Vec<Option<u32>>,
     /// The kinds of custom resources whose schemas are known.
@@ -108,7 +108,7 @@ impl LastRendered {
     }
 
     /// An object on a cluster.
-    fn of(&self, cluster: usize, id: &ObjectId) -> &[Node] {
+    pub(super) fn of(&self, cluster: usize, id: &ObjectId) -> &[Node] {
         let of_cluster = self.objects.get(&cluster);
         of_cluster
             .and_then(|objects| objects.get(id))
@@ -749,7 +749,7 @@ impl VerbatimObject<'_> {
     }
 
     /// Refuses a binding to a role that loosens the floor, without a waiver.
-    fn check_role(&self, permits: Option<&Permits>, listed: &[Line]) -> Checked {
+    fn check_role(&self, permits: Option<&Permits>, listed: &[Spanned<Line>]) -> Checked {
         let field = |name: &str| {
             let value = self.value.pointer(&format!("/roleRef/{name}"));
             value.and_then(|value| value.as_str()).unwrap_or_default()

@@ -6,22 +6,12 @@ use super::unappliable::Fault;
 use crate::document::{Node, NodeValue};
 use crate::kube::ObjectId;
 use crate::source::Span;
+use crate::tenancy::{RECIPIENT_LISTS, RecipientFault, recipient_of_list};
 
 /// The start of a value that SOPS encrypted.
 const CIPHERTEXT: &str = "ENC[";
 /// The fields of a Secret that may be encrypted.
 const DATA: [&str; 2] = ["data", "stringData"];
-
-/// The lists of recipients in the metadata of SOPS, and the fields that name a recipient.
-static RECIPIENTS: [(&str, &[&str]); 7] = [
-    ("age", &["recipient"]),
-    ("azure_kv", &["vault_url", "name"]),
-    ("gcp_kms", &["resource_id"]),
-    ("hc_vault", &["vault_address", "engine_path", "key_name"]),
-    ("hckms", &["key_id"]),
-    ("kms", &["arn"]),
-    ("pgp", &["fp"]),
-];
 
 /// A key that opens an encrypted object, as the object names it.
 #[derive(Debug)]
@@ -30,8 +20,11 @@ pub(super) struct FileKey {
     pub(super) name: String,
     /// The recipient to which it, or the data key, is encrypted.
     pub(super) recipient: String,
-    /// Whether it is the data key. No two tenants' files have one data key, unless one was copied.
-    pub(super) is_data_key: bool,
+    /// Why its recipient cannot be compared.
+    pub(super) unread: Option<RecipientFault>,
+    /// The recipient as it is written; `None` for the data key. No two tenants' files have one data
+    /// key, unless one was copied.
+    pub(super) shown: Option<String>,
     /// The place.
     pub(super) span: Span,
 }
@@ -49,19 +42,22 @@ pub(super) fn keys(root: &Node) -> Vec<FileKey> {
     let groups = metadata.get("key_groups").map_or(&[][..], Node::items);
     let mut found = Vec::new();
     for group in std::iter::once(metadata).chain(groups) {
-        for (list, fields) in &RECIPIENTS {
+        for (list, fields) in &RECIPIENT_LISTS {
             for item in group.get(list).map_or(&[][..], Node::items) {
                 let recipient = recipient(list, fields, item);
-                found.extend(recipient.iter().map(|name| FileKey {
-                    name: name.clone(),
-                    recipient: name.clone(),
-                    is_data_key: false,
-                    span: item.span,
-                }));
+                let known = recipient.as_ref().and_then(|named| named.form.clone().ok());
                 found.extend(data_key(item).map(|name| FileKey {
                     name,
-                    recipient: recipient.unwrap_or_default(),
-                    is_data_key: true,
+                    recipient: known.unwrap_or_default(),
+                    unread: None,
+                    shown: None,
+                    span: item.span,
+                }));
+                found.extend(recipient.map(|named| FileKey {
+                    name: named.form.clone().unwrap_or_default(),
+                    recipient: named.form.clone().unwrap_or_default(),
+                    unread: named.form.err(),
+                    shown: Some(named.shown),
                     span: item.span,
                 }));
             }
@@ -70,13 +66,21 @@ pub(super) fn keys(root: &Node) -> Vec<FileKey> {
     found
 }
 
-/// The recipient that an item names, after the name of its list.
-fn recipient(list: &str, fields: &[&str], item: &Node) -> Option<String> {
+/// A recipient as an item names it.
+struct NamedRecipient {
+    /// Its one form, after the name of its list.
+    form: Result<String, RecipientFault>,
+    /// As it is written.
+    shown: String,
+}
+
+/// The recipient that an item names; `None` for an item that names none.
+fn recipient(list: &str, fields: &[&str], item: &Node) -> Option<NamedRecipient> {
     let parts = fields.iter().map(|field| item.get(field)?.as_str());
     let parts: Vec<&str> = parts.collect::<Option<_>>()?;
-    // Azure, HashiCorp's Vault and AWS take names in any case.
-    let name = parts.join("/").trim().to_ascii_lowercase();
-    (!name.is_empty()).then(|| format!("{list}:{name}"))
+    let shown = parts.join("/").trim().to_owned();
+    let form = recipient_of_list(list, &parts).map(|form| format!("{list}:{form}"));
+    (!shown.is_empty()).then_some(NamedRecipient { form, shown })
 }
 
 /// The encrypted data key of an item.

@@ -49,8 +49,8 @@ pub struct FleetSpec {
     ///
     /// Default: none.
     /// Renders: nothing.
-    /// Rules: `tenancy/platform-name`.
-    pub tenant_namespaces: Option<Vec<Name>>,
+    /// Rules: `tenancy/platform-name`, `tenancy/entry-without-effect`.
+    pub tenant_namespaces: Option<Vec<Spanned<Name>>>,
     /// The labels and annotations that tenants may set on their namespaces. An entry is a key, or a
     /// prefix that ends in `/` or `.`.
     ///
@@ -93,19 +93,19 @@ pub struct FleetSpec {
     /// Rules: `tenancy/shared-subject`.
     pub shared_subjects: Option<Vec<Spanned<SubjectSpec>>>,
     /// SOPS recipients that the manifests of several tenants may be encrypted to, such as the
-    /// platform's recovery key: a public key of age, a fingerprint of PGP, the name of a key of a
+    /// platform's recovery key: a public key of age, a full fingerprint of PGP, the name of a key of a
     /// cloud. Their private keys are in no cluster.
     ///
     /// Default: none.
     /// Renders: nothing.
-    /// Rules: `gitops/manifests-key`.
-    pub shared_recipients: Option<Vec<Line>>,
+    /// Rules: `gitops/manifests-key`, `tenancy/fleet`.
+    pub shared_recipients: Option<Vec<Spanned<Line>>>,
     /// SOPS recipients of single tenants. Files of other tenants may not name them, whoever named
     /// them first.
     ///
     /// Default: a recipient is of the tenant whose files named it first.
     /// Renders: nothing.
-    /// Rules: `gitops/manifests-key`.
+    /// Rules: `gitops/manifests-key`, `tenancy/entry-without-effect`.
     pub tenant_recipients: Option<Vec<TenantRecipients>>,
     /// A JSON Schema for the tenants' `parameters`.
     ///
@@ -124,8 +124,8 @@ pub struct FleetSpec {
     ///
     /// Default: none.
     /// Renders: nothing.
-    /// Rules: `api/floor-writing-role`.
-    pub tenant_cluster_roles: Option<Vec<Line>>,
+    /// Rules: `api/floor-writing-role`, `tenancy/entry-without-effect`.
+    pub tenant_cluster_roles: Option<Vec<Spanned<Line>>>,
     /// The clusters.
     ///
     /// Renders: a folder of the tree for each cluster.

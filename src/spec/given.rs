@@ -27,8 +27,9 @@ pub struct TenantRecipients {
     /// The tenant, by name.
     ///
     /// Renders: nothing.
-    pub tenant: Name,
-    /// The recipients: a public key of age, a fingerprint of PGP, the name of a key of a cloud.
+    pub tenant: Spanned<Name>,
+    /// The recipients: a public key of age, a full fingerprint of PGP, the name of a key of a cloud or
+    /// of Vault; docs/tenant.md lists the spellings.
     ///
     /// Renders: nothing.
     /// Rules: `tenancy/fleet`.

@@ -1,11 +1,13 @@
 //! The checks of the fleet's own document.
 
+use super::recipients::stated_recipient;
 use super::{Context, roles};
 use crate::diagnostic::{Diagnostic, Scope, rule};
+use crate::document::Spanned;
 use crate::source::Span;
 use crate::spec::FleetDoc;
 use crate::spec::fleet::{ClusterSpec, Endpoint, FleetSpec};
-use crate::spec::leaf::Cidr;
+use crate::spec::leaf::{Cidr, Line};
 use crate::value::Text;
 use indexmap::IndexMap;
 use ipnet::IpNet;
@@ -45,40 +47,62 @@ pub fn check(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {
     roles::check_roles(&fleet.spec, out);
 }
 
-/// The tenants that the fleet gives SOPS recipients to, by the recipient in lower case.
+/// The tenants that the fleet gives SOPS recipients to, by the one form of the recipient.
 pub fn recipient_owners(fleet: &FleetSpec) -> HashMap<String, &str> {
     let given = fleet.tenant_recipients.iter().flatten();
     let given = given.flat_map(|given| {
         let recipients = given.recipients.iter();
-        recipients.map(|name| (name.to_ascii_lowercase(), given.tenant.as_str()))
+        let forms = recipients.filter_map(|name| stated_recipient(name.as_str()).ok());
+        forms.map(|form| (form, given.tenant.as_str()))
     });
     given.collect()
 }
 
-/// Reports each SOPS recipient that the fleet gives to two tenants, or to one and to all.
-fn check_recipients(fleet: &FleetSpec, out: &mut Vec<Diagnostic>) {
+/// The SOPS recipients that the fleet shares, each in its one form.
+pub fn shared_recipients(fleet: &FleetSpec) -> BTreeSet<String> {
     let shared = fleet.shared_recipients.iter().flatten();
-    let mut owners: HashMap<String, Option<&str>> = shared
-        .map(|name| (name.to_ascii_lowercase(), None))
-        .collect();
+    let forms = shared.filter_map(|name| stated_recipient(name.as_str()).ok());
+    forms.collect()
+}
+
+/// Reports each SOPS recipient that cannot be read, and each that the fleet gives to two tenants, or
+/// to one and to all.
+fn check_recipients(fleet: &FleetSpec, out: &mut Vec<Diagnostic>) {
+    let mut owners: HashMap<String, Option<&str>> = HashMap::new();
+    for recipient in fleet.shared_recipients.iter().flatten() {
+        if let Some(form) = recipient_form(recipient, out) {
+            owners.insert(form, None);
+        }
+    }
     for given in fleet.tenant_recipients.iter().flatten() {
         for recipient in &given.recipients {
+            let Some(form) = recipient_form(recipient, out) else {
+                continue;
+            };
             let owner = Some(given.tenant.as_str());
-            let before = *owners
-                .entry(recipient.to_ascii_lowercase())
-                .or_insert(owner);
+            let before = *owners.entry(form).or_insert(owner);
             let other = match before {
                 _ if before == owner => continue,
                 Some(tenant) => format!("`{tenant}`"),
                 None => "sharedRecipients".to_owned(),
             };
             let message = format!(
-                "the recipient is listed for `{}` and for {other}",
-                given.tenant
+                "the recipient `{}` is listed for `{}` and for {other}",
+                recipient.value, given.tenant.value
             );
             out.push(fault(recipient.span, message).fix("remove one of the two"));
         }
     }
+}
+
+/// The one form of a recipient that the fleet lists; reports one that cannot be read.
+fn recipient_form(recipient: &Spanned<Line>, out: &mut Vec<Diagnostic>) -> Option<String> {
+    let read = stated_recipient(recipient.as_str());
+    read.map_err(|unread| {
+        let message = format!("the recipient `{}` {}", recipient.value, unread.reason);
+        out.push(fault(recipient.span, message).fix(unread.fix));
+    })
+    .ok()
 }
 
 /// The labels that the platform gives tenants, by the names of the tenants.

@@ -3,7 +3,8 @@
 use super::model::Tenant;
 use super::tenant::{ResolveContext, Resolved};
 use super::{
-    Context, Prior, Tenancy, capacity, claims, definitions, failing, network, platform_namespaces,
+    Context, Prior, Tenancy, capacity, claims, definitions, entries, failing, network,
+    platform_namespaces,
 };
 use crate::diagnostic::{Diagnostic, Level, Scope, rule};
 use crate::source::SourceMap;
@@ -87,6 +88,7 @@ impl Linker<'_> {
         // A file that cannot be read may hold any tenant.
         let may_exist = |name: &str| self.has_unreadable_file() || known.has(name);
         waivers.dangling(may_exist, out);
+        entries::check(&fleet.spec, may_exist, out);
         let proof_waivers = waivers.of_proof(&self.resolve_context.proof_rules);
 
         let mut tenants = self.defined_once(resolved, out);

@@ -6,6 +6,7 @@
 mod capacity;
 pub mod claims;
 mod definitions;
+mod recipients;
 mod fleet;
 mod floor;
 mod limits;
@@ -19,6 +20,7 @@ mod profile;
 mod quota;
 mod roles;
 mod size;
+mod entries;
 mod subjects;
 mod tenant;
 mod placement;
@@ -33,7 +35,8 @@ mod waivers;
 pub use capacity::{OVER_CAPACITY, OVER_PROMISED};
 pub use claims::{CLAIMED_TWICE, SHARED_SUBJECT};
 pub use definitions::{DUPLICATE_TENANT, SOURCE_FOREIGN_TENANT};
-pub use fleet::{FLEET, REQUIRED_VERSION, recipient_owners};
+pub use entries::ENTRY_WITHOUT_EFFECT;
+pub use fleet::{FLEET, REQUIRED_VERSION, recipient_owners, shared_recipients};
 pub use floor::FloorObject;
 pub use limits::{INCONSISTENT, WITHOUT_DEFAULTS};
 pub use link::{KnownTenants, Linker, SOURCE_NOT_GIVEN};
@@ -54,6 +57,7 @@ pub use prior::{ClaimKey, ClaimKind, Prior};
 pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE};
 pub use quota::{OVER_TENANT, WITHOUT_EFFECT as QUOTA_WITHOUT_EFFECT};
 pub use roles::{
+pub use recipients::{RECIPIENT_LISTS, RecipientFault, recipient_of_list};
     CATALOGUE, CLUSTER_ADMIN, FLOOR_WRITING, FLOOR_WRITING_ROLE, MANIFESTS_ROLE, RoleLoosening,
     UNKNOWN_ROLE, WILDCARD_ROLE, loosening, role_object,
 };

@@ -1,6 +1,7 @@
 //! The roles that a tenant's subjects can be given, and which of them need a waiver.
 
 use crate::diagnostic::{Diagnostic, Rule, Scope, rule};
+use crate::document::Spanned;
 use crate::kube::kinds;
 use crate::spec::fleet::{FleetSpec, RoleRule, RoleSpec};
 use crate::spec::leaf::Line;
@@ -110,7 +111,7 @@ pub struct RoleLoosening {
 
 /// Why a binding to a ClusterRole needs a waiver. `None` for Kubernetes' own `view`, and for a role
 /// that the fleet lists as one that leaves the floor alone.
-pub fn loosening(cluster_role: &str, listed: &[Line]) -> Option<RoleLoosening> {
+pub fn loosening(cluster_role: &str, listed: &[Spanned<Line>]) -> Option<RoleLoosening> {
     if cluster_role == "cluster-admin" {
         return Some(RoleLoosening {
             rule: &CLUSTER_ADMIN,

@@ -363,6 +363,74 @@ fn a_recipient_of_the_fleet_is_its_tenants_whoever_named_it_first() {
     }
 }
 
+/// A second recipient that both tenants' files name, each in a spelling of its own.
+#[test]
+fn a_recipient_in_another_spelling_is_the_same() {
+    let with = |name: &str, list: &str| {
+        let text = fixture(&format!("{name}.yaml"));
+        text.replace("\nsops:\n", &format!("\nsops:\n    {list}\n"))
+    };
+    let full = "85D77543B3D624B63CEA9E6DBC17301B491B3F21";
+    let spaced = "85D7 7543 B3D6 24B6 3CEA  9E6D BC17 301B 491B 3F21";
+    let pairs = [
+        (format!("pgp: [{{fp: {full}}}]"), format!("pgp: [{{fp: '{spaced}'}}]")),
+        (
+            "kms: [{arn: 'arn:aws:kms:eu-west-1:1:key/1'}]".into(),
+            "kms: [{arn: 'arn:aws:kms:eu-west-1:1:key/1+arn:aws:iam::1:role/x'}]".into(),
+        ),
+        (
+            "hc_vault: [{vault_address: 'https://v.org', engine_path: sops, key_name: k}]".into(),
+            "hc_vault: [{vault_address: 'https://v.org:443/', engine_path: sops/, key_name: k}]".into(),
+        ),
+        (
+            "azure_kv: [{vault_url: 'https://v.vault.azure.net', name: k}]".into(),
+            "azure_kv: [{vault_url: 'https://v.vault.azure.net/', name: k}]".into(),
+        ),
+        (
+            "gcp_kms: [{resource_id: projects/p/locations/l/keyRings/r/cryptoKeys/k}]".into(),
+            "gcp_kms: [{resource_id: projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/2}]".into(),
+        ),
+    ];
+    for (iris, jade) in pairs {
+        let sandbox = fleet();
+        sandbox.write("tenants/iris-m.yaml", with("iris", &iris));
+        sandbox.run(&["check"]).code(0);
+        sandbox.write("tenants/jade-m.yaml", with("jade", &jade));
+        let all = sandbox.run(&["check"]).code(1).all();
+        let says =
+            all.contains("error[gitops/manifests-key]") && all.contains("to the recipient `");
+        assert!(says, "{jade}: {all}");
+    }
+
+    for unread in [
+        "pgp: [{fp: BC17301B491B3F21}]",
+        "pgp: [{fp: 491B3F21}]",
+        "kms: [{arn: 'arn:aws:kms:eu-west-1:1:alias/x'}]",
+        "age: [{recipient: \"age1x\\u200b\", enc: x}]",
+    ] {
+        let sandbox = fleet();
+        let text = match unread.starts_with("age") {
+            true => fixture("iris.yaml").replace("recipient: age1", "recipient: \"age1\\u200b\" #"),
+            false => with("iris", unread),
+        };
+        sandbox.write("tenants/iris-m.yaml", text);
+        let all = sandbox.run(&["check"]).code(1).all();
+        let says = all.contains("error[gitops/manifests-key]") && all.contains("held: iris\n");
+        assert!(says, "{unread}: {all}");
+    }
+
+    for list in [
+        "sharedRecipients: [491B3F21]",
+        "tenantRecipients: [{tenant: iris, recipients: [my-key]}]",
+        "tenantRecipients: [{tenant: iris, recipients: ['arn:aws:kms:eu-west-1:1:alias/x']}]",
+    ] {
+        let sandbox = fleet();
+        sandbox.write("tenants/fleet.yaml", format!("{FLEET}  {list}\n"));
+        let all = sandbox.run(&["check"]).code(1).all();
+        assert!(all.contains("error[tenancy/fleet]"), "{list}: {all}");
+    }
+}
+
 #[test]
 fn flux_decrypts_with_the_key_of_the_tenant() {
     let Some(flux) = FluxLoop::get() else { return };

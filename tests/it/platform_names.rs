@@ -82,3 +82,34 @@ fn a_namespace_that_the_fleet_names_for_its_platform_is_no_tenants() {
         );
     }
 }
+
+#[test]
+fn an_entry_of_the_fleet_that_changes_nothing_is_a_warning() {
+    for (list, warns) in [
+        ("tenantClusterRoles: [admin]", true),
+        ("tenantClusterRoles: ['system:node']", true),
+        ("tenantClusterRoles: ['*']", true),
+        ("tenantClusterRoles: [view]", true),
+        ("tenantClusterRoles: [metrics-reader]", false),
+        ("tenantNamespaces: [kube-system]", true),
+        ("tenantNamespaces: [vault]\n  reserved: [vault]", true),
+        ("tenantNamespaces: [vault]", false),
+        (
+            "tenantRecipients: [{tenant: nobody, recipients: [age1x]}]",
+            true,
+        ),
+        (
+            "tenantRecipients: [{tenant: a, recipients: [age1x]}]",
+            false,
+        ),
+    ] {
+        let sandbox = with(&format!("{FLEET}  {list}\n"), "a-jobs");
+        let all = sandbox.run(&["check"]).code(0).all();
+        let says = all.contains("warning[tenancy/entry-without-effect]");
+        assert_eq!(says, warns, "{list}: {all}");
+        assert!(
+            !says || all.contains("tenants/fleet.yaml:"),
+            "{list}: {all}"
+        );
+    }
+}
