@@ -8,7 +8,7 @@ use crate::kube::ObjectId;
 use crate::source::{SourceMap, Span};
 use crate::spec::leaf;
 use crate::tenancy::model::Tenant;
-use crate::tenancy::{CLAIMED_TWICE, ClaimKey, Prior, Tenancy};
+use crate::tenancy::{self, CLAIMED_TWICE, ClaimKey, Prior, Tenancy};
 use std::collections::BTreeSet;
 
 /// Owners of one host that are looked at: enough to tell who else has it.
@@ -70,6 +70,7 @@ pub fn claim_hosts(
                         .tenant(&tenant.name.value),
                 );
             } else if is_claim(&named) {
+                out.extend(over_ceilings(&id, &named.pattern, span, tenant));
                 claims.push(HostClaim {
                     claimant: Claimant::Tenant(index),
                     pattern: named.pattern,
@@ -134,6 +135,32 @@ fn is_of_the_cluster(pattern: &HostPattern, tenant: &Tenant) -> bool {
     let home = name.split('.').nth(1);
     let is_own = home.is_some_and(|home| own.any(|namespace| namespace.name == home));
     host::is_in_cluster(name) && !is_own
+}
+
+/// Reports a host of an object that is over a ceiling of its tenant's profile. Names of Services of the
+/// tenant are not bounded.
+fn over_ceilings(
+    id: &ObjectId,
+    pattern: &HostPattern,
+    span: Span,
+    tenant: &Tenant,
+) -> Option<Diagnostic> {
+    let is_of_service = matches!(pattern, HostPattern::Name(name) if host::is_in_cluster(name));
+    let mut ceilings = tenant.host_ceilings.iter();
+    let ceiling = ceilings
+        .find(|bounds| !bounds.iter().any(|bound| pattern.is_within(bound)))
+        .filter(|_| !is_of_service)?;
+
+    let bound = ceiling
+        .first()
+        .map_or(tenant.profile_span, |first| first.span);
+    let message = format!("the host {pattern} of `{id}` is not within the ceiling's");
+    let finding = tenancy::over_ceiling(span, bound, message);
+    Some(
+        finding
+            .fix("name a host within the ceiling, or take another profile")
+            .tenant(&tenant.name.value),
+    )
 }
 
 /// The hosts that specs claim, and those of tenants that cannot be read now.

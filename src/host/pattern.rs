@@ -71,6 +71,24 @@ impl HostPattern {
         self.matcher().map(|matches| matches(host))
     }
 
+    /// Whether all its hosts lie within a host of a spec, or `*.` and one. A wildcard of more than one
+    /// label, or a regular expression, lies within a wildcard of the same domain or one above it.
+    pub fn is_within(&self, outer: &str) -> bool {
+        let Some(domain) = outer.strip_prefix("*.") else {
+            return matches!(self, Self::Name(name) if name == outer);
+        };
+        match self {
+            Self::Name(name) => is_below(name, domain, Levels::One),
+            Self::Below { domain: own, .. } => own == domain,
+            Self::Regex(_) => {
+                let end = self.literal_end();
+                let front = end.strip_suffix(domain);
+                front.is_some_and(|front| front.ends_with('.'))
+            }
+            Self::Rest | Self::Unread(_) => false,
+        }
+    }
+
     /// A function that says whether a host certainly matches, with the regular expression compiled
     /// once; `None` if they cannot be read.
     pub fn matcher(&self) -> Option<HostMatcher<'_>> {
@@ -88,7 +106,7 @@ impl HostPattern {
         let Self::Regex(text) = self else {
             return Text::default();
         };
-        let Some(text) = text.strip_suffix('$') else {
+        let Some(text) = text.strip_suffix('$').filter(|text| !has_choice(text)) else {
             return Text::default();
         };
 
@@ -118,6 +136,22 @@ impl fmt::Display for HostPattern {
             Self::Rest => f.write_str("*"),
         }
     }
+}
+
+/// Whether a regular expression is a choice of several, outside of any group.
+fn has_choice(text: &str) -> bool {
+    let (mut depth, mut is_escaped) = (0_usize, false);
+    for letter in text.chars() {
+        match letter {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            '|' if depth == 0 => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 fn is_below(host: &str, domain: &str, levels: Levels) -> bool {

@@ -54,7 +54,7 @@ pub use placement::UNKNOWN_CLUSTER;
 pub use platform_namespaces::{PLATFORM_NAME, PlatformNames, usual_platform};
 pub use pod_security::POD_SECURITY;
 pub use prior::{ClaimKey, ClaimKind, Prior};
-pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE};
+pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE, over_ceiling};
 pub use quota::{OVER_TENANT, WITHOUT_EFFECT as QUOTA_WITHOUT_EFFECT};
 pub use roles::{
 pub use recipients::{RECIPIENT_LISTS, RecipientFault, recipient_of_list};

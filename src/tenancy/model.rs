@@ -25,6 +25,8 @@ pub struct Tenant {
     pub platform_labels: IndexMap<Text, Text>,
     /// The hosts it claims.
     pub hosts: Vec<Spanned<HostPattern>>,
+    /// The hosts of each ceiling that bounds hosts: those of its verbatim objects must lie within.
+    pub host_ceilings: Vec<Arc<[Spanned<HostPattern>]>>,
     /// The keys that its verbatim files are encrypted to, each by its digest.
     pub file_keys: Vec<Spanned<String>>,
     /// The users and groups that are bound in its namespaces, as `group/NAME`.

@@ -6,13 +6,13 @@ use super::merge::merge;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{Node, NodeValue, Spanned, deserialize};
 use crate::source::Span;
-use crate::spec::leaf::{FieldPath, Name};
+use crate::spec::leaf::{FieldPath, HostPattern, Name};
 use crate::spec::schema::{self, DocumentKind};
 use crate::spec::tenant::{Resources, TenantSpec};
 use crate::spec::{NameIndex, ProfileDoc, one_of_these};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 rule! {
     /// A profile that is nowhere defined, extends itself, or has the name of a built-in one.
@@ -28,7 +28,8 @@ rule! {
     pub static ENFORCED = "tenancy/enforced", Error;
 }
 rule! {
-    /// A tenant's value lies over its profile's ceiling, whoever set it.
+    /// A tenant's value lies over its profile's ceiling, whoever set it. A ceiling of
+    /// `allow.ingressHosts` binds the hosts of verbatim objects too.
     /// ## Fix
     /// Lower it, or take another profile.
     pub static CEILING = "tenancy/ceiling", Error;
@@ -48,6 +49,8 @@ pub struct Profile {
     pub enforced: Vec<Spanned<FieldPath>>,
     /// Ceilings, of the whole chain.
     pub ceilings: Vec<TenantSpec>,
+    /// The hosts of each of these ceilings that bounds hosts.
+    pub(super) host_ceilings: Vec<Arc<[Spanned<HostPattern>]>>,
     /// The limits of tenants that say nothing about limits: most do not, and share them.
     pub(super) limits: OnceLock<LimitItem>,
 }
@@ -101,6 +104,7 @@ pub fn resolve<'a>(
             is_built_in: builtin.contains_key(name),
             enforced: Vec::new(),
             ceilings: Vec::new(),
+            host_ceilings: Vec::new(),
             limits: OnceLock::new(),
         };
 
@@ -223,8 +227,13 @@ impl Profile {
                     );
                 }
             }
-            self.ceilings
-                .extend(deserialize::<TenantSpec>(&placed(ceiling)).ok());
+            let Ok(bounds) = deserialize::<TenantSpec>(&placed(ceiling)) else {
+                return;
+            };
+            let hosts = bounds.allow.as_ref();
+            let hosts = hosts.and_then(|allow| allow.ingress_hosts.clone());
+            self.host_ceilings.extend(hosts.map(Arc::from));
+            self.ceilings.push(bounds);
         }
     }
 }
@@ -306,7 +315,7 @@ struct CeilingCheck<'a> {
 }
 
 /// A value that is over its ceiling.
-fn over_ceiling(value: Span, ceiling: Span, message: String) -> Diagnostic {
+pub fn over_ceiling(value: Span, ceiling: Span, message: String) -> Diagnostic {
     Diagnostic::new(&CEILING, value, message)
         .related(ceiling, "the ceiling")
         .fix("lower it, or take another profile")

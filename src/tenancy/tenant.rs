@@ -271,6 +271,7 @@ fn new_tenant(
             .collect(),
         platform_labels: IndexMap::new(),
         hosts: Vec::new(),
+        host_ceilings: chosen.profile.host_ceilings.clone(),
         file_keys: Vec::new(),
         principals: Vec::new(),
         profile: chosen.name.to_owned(),

@@ -247,3 +247,36 @@ fn a_host_of_its_own_is_nobodys_business() {
     sandbox.write("tenants/evil.yaml", claims);
     sandbox.run(&["check"]).code(0);
 }
+
+#[test]
+fn the_hosts_of_verbatim_objects_lie_within_the_ceiling() {
+    let profile = "apiVersion: tenantry.dev/v1alpha1\nkind: Profile\nmetadata: {name: bounded}\nspec:\n  \
+                   extends: restricted\n  ceiling: {allow: {ingressHosts: ['*.own.example', own.example]}}\n";
+    for kind in KINDS {
+        for (host, is_within) in [
+            ("www.own.example", true),
+            ("own.example", true),
+            ("*.own.example", true),
+            ("www.other.example", false),
+            ("a.b.own.example", false),
+            ("*.example.org", false),
+            ("xown.example", false),
+        ] {
+            if kind == "Route" && host.starts_with('*') {
+                continue;
+            }
+            let sandbox = fleet("www.a.example", &object(kind, "evil", host));
+            sandbox.write("tenants/profiles/bounded.yaml", profile);
+            let evil = tenant("evil", "  manifests: [../m/x.yaml]\n");
+            sandbox.write("tenants/evil.yaml", format!("{evil}  profile: bounded\n"));
+            let all = sandbox.run(&["check"]).all();
+            let says = all.contains("error[tenancy/ceiling]") && all.contains("m/x.yaml:4:");
+            assert_eq!(says, !is_within, "{kind} {host}: {all}");
+            assert_eq!(
+                all.contains("held: evil\n"),
+                !is_within,
+                "{kind} {host}: {all}"
+            );
+        }
+    }
+}

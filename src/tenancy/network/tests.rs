@@ -32,6 +32,7 @@ fn tenant(name: &str, clusters: &[usize], namespaces: &[(&str, &str)]) -> Tenant
         labels: IndexMap::new(),
         platform_labels: IndexMap::from([("team".into(), name.into())]),
         hosts: Vec::new(),
+        host_ceilings: Vec::new(),
         file_keys: Vec::new(),
         principals: Vec::new(),
         profile: "restricted".into(),
