@@ -42,7 +42,7 @@ const fn names(of: &'static str, names: &'static [&'static str]) -> UsualNamespa
 /// that [`super::reserved`] knows: of Kubernetes, OpenShift, Flux and Argo CD.
 ///
 /// Source: the project's installation guide, at the address that the row ends with.
-static USUAL: [UsualNamespaces; 62] = [
+static USUAL: [UsualNamespaces; 68] = [
     // Networks and meshes.
     names(
         "Calico (docs.tigera.io)",
@@ -167,6 +167,27 @@ static USUAL: [UsualNamespaces; 62] = [
     names("Trident (docs.netapp.com/us-en/trident)", &["trident"]),
     names("Velero (velero.io/docs)", &["velero"]),
     // Operators and engines.
+    names(
+        "Actions Runner Controller (docs.github.com/actions)",
+        &["arc-runners", "arc-systems", "actions-runner-system"],
+    ),
+    names(
+        "Elastic Cloud on Kubernetes (elastic.co/docs/deploy-manage)",
+        &["elastic-system"],
+    ),
+    names(
+        "Jaeger Operator (jaegertracing/jaeger-operator)",
+        &["observability"],
+    ),
+    names("Kiali (kiali.io/docs/installation)", &["kiali-operator"]),
+    names(
+        "Kubeflow (github.com/kubeflow/manifests)",
+        &["kubeflow", "kubeflow-system"],
+    ),
+    names(
+        "Kubernetes Dashboard (github.com/kubernetes/dashboard)",
+        &["kubernetes-dashboard"],
+    ),
     names(
         "Argo (argoproj.github.io)",
         &["argo", "argo-events", "argo-rollouts", "argocd-*"],

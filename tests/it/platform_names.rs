@@ -24,6 +24,12 @@ fn a_usual_namespace_of_a_platform_is_the_tenants_only_if_the_fleet_says_so() {
         "gatekeeper-system",
         "external-secrets",
         "velero",
+        "kubernetes-dashboard",
+        "elastic-system",
+        "kubeflow",
+        "kiali-operator",
+        "arc-systems",
+        "observability",
     ] {
         assert!(usual_platform(name).is_some(), "{name}");
         let sandbox = with(FLEET, name);
