@@ -1,8 +1,9 @@
 //! Verbatim objects by which an ingress controller serves, configures or reaches more than is the
 //! tenant's.
 
+use super::reached_name::forbidden;
 use crate::document::TreeValue;
-use crate::host::{self, ControllerSetting, HostPattern, HostUse, IngressPower, is_in_cluster};
+use crate::host::{self, ControllerSetting, HostPattern, HostUse, IngressPower, splits};
 use crate::kube::ObjectId;
 use crate::kube::labels::{items, text};
 use crate::source::Span;
@@ -41,19 +42,10 @@ fn external_name<T: TreeValue>(
         return None;
     }
     let node = root.member("spec")?.member("externalName")?;
-    let name = node.text()?.trim_end_matches('.').to_ascii_lowercase();
-    let inner = name.strip_suffix(".cluster.local").unwrap_or(&name);
-    let inner = inner
-        .strip_suffix(".svc")
-        .or_else(|| inner.strip_suffix(".pod"));
-    let home = inner.and_then(|inner| inner.rsplit('.').next());
-    let is_of_cluster = inner.is_some() || is_in_cluster(&name);
-    if !is_of_cluster || home.is_some_and(is_own) {
-        return None;
-    }
+    let reason = forbidden(node.text()?, is_own)?;
     Some(ControllerReach {
         span: node.span(),
-        reason: "stands for a name of the cluster's DNS that is not the tenant's".into(),
+        reason: format!("stands for {reason}"),
         fix: "call the other Service by its own name, so that NetworkPolicies see who calls",
     })
 }
@@ -74,6 +66,8 @@ fn setting<T: TreeValue>(
     let reaches = |setting: &ControllerSetting<'_>| match &setting.power {
         IngressPower::Snippet => true,
         IngressPower::Uses(namespace, _) => !is_own(namespace),
+        IngressPower::UsesJoined(joined) => !splits(joined).any(|(namespace, _)| is_own(namespace)),
+        IngressPower::Calls(host) => forbidden(host, is_own).is_some(),
     };
     let found = settings.find(reaches)?;
     let reason = match &found.power {
@@ -86,6 +80,17 @@ fn setting<T: TreeValue>(
         IngressPower::Uses(namespace, _) => {
             format!(
                 "uses an object of the namespace `{namespace}` (`{}`)",
+                found.key
+            )
+        }
+        IngressPower::UsesJoined(joined) => format!(
+            "uses `{joined}`, an object that is not of a namespace of the tenant (`{}`)",
+            found.key
+        ),
+        IngressPower::Calls(host) => {
+            let called = forbidden(host, is_own).unwrap_or_default();
+            format!(
+                "makes the controller call `{host}`, {called} (`{}`)",
                 found.key
             )
         }

@@ -21,10 +21,10 @@ enum Form {
 
 /// Annotations that name hosts.
 ///
-/// Sources: the documentation of ingress-nginx, HAProxy Ingress, Skipper, Kong, the AWS and Azure
+/// Sources: the documentation of ingress-nginx, HAProxy Ingress, Skipper, Traefik, Kong, the AWS and Azure
 /// controllers, external-dns and cert-manager.
 #[rustfmt::skip]
-static ANNOTATIONS: [(&str, Form, HostUse); 22] = [
+static ANNOTATIONS: [(&str, Form, HostUse); 23] = [
     ("nginx.ingress.kubernetes.io/server-alias", Form::List, HostUse::Serves),
     ("nginx.ingress.kubernetes.io/from-to-www-redirect", Form::Www, HostUse::Serves),
     ("haproxy-ingress.github.io/server-alias", Form::List, HostUse::Serves),
@@ -40,6 +40,7 @@ static ANNOTATIONS: [(&str, Form, HostUse); 22] = [
     ("konghq.com/snis", Form::List, HostUse::Serves),
     ("appgw.ingress.kubernetes.io/hostname-extension", Form::List, HostUse::Serves),
     ("alb.ingress.kubernetes.io/conditions.", Form::AwsConditions, HostUse::Serves),
+    ("traefik.ingress.kubernetes.io/router.tls.domains.", Form::List, HostUse::Certifies),
     ("external-dns.alpha.kubernetes.io/hostname", Form::List, HostUse::Resolves),
     ("external-dns.alpha.kubernetes.io/internal-hostname", Form::List, HostUse::Resolves),
     ("external-dns.kubernetes.io/hostname", Form::List, HostUse::Resolves),

@@ -23,6 +23,10 @@ pub enum IngressPower {
     Snippet,
     /// It uses an object of this namespace, by this name.
     Uses(Text, Text),
+    /// It uses an object that it names as `NAMESPACE-NAME`.
+    UsesJoined(Text),
+    /// It makes the controller call this host.
+    Calls(Text),
 }
 
 /// Parts of the keys of annotations that hold configuration.
@@ -59,15 +63,92 @@ const REFERENCES: [&str; 14] = [
     "/tls-cert-namespace",
 ];
 
+/// Parts of the keys of annotations that hold an address that the controller calls.
+const CALLS: [&str; 2] = ["/auth-url", "/mirror-target"];
+
+/// Ends of the keys of annotations of Traefik that name custom resources as
+/// `NAMESPACE-NAME@kubernetescrd`, with commas between them.
+///
+/// Source: doc.traefik.io, "Traefik & Kubernetes with Ingress".
+const TRAEFIK_REFERENCES: [&str; 3] = [
+    "/router.middlewares",
+    "/router.tls.options",
+    "/service.serverstransport",
+];
+
+/// The provider of Traefik whose objects have namespaces.
+const CUSTOM_RESOURCES: &str = "@kubernetescrd";
+
 /// Prefixes of the keys of ingress controllers.
-const CONTROLLERS: [&str; 6] = [
+const CONTROLLERS: [&str; 7] = [
     "nginx.ingress.kubernetes.io/",
     "nginx.org/",
     "haproxy-ingress.github.io/",
     "haproxy.org/",
     "ingress.kubernetes.io/",
     "projectcontour.io/",
+    "traefik.ingress.kubernetes.io/",
 ];
+
+/// The most characters of the name of a namespace.
+const NAMESPACE: usize = 63;
+
+/// Each way to read `NAMESPACE-NAME`, of which both parts may hold dashes. With `safeNaming`, Traefik
+/// puts `_` between the two.
+pub fn splits(joined: &str) -> impl Iterator<Item = (&str, &str)> {
+    let places = joined.match_indices(['-', '_']);
+    let places = places.take_while(|(at, _)| *at <= NAMESPACE);
+    places.map(|(at, _)| (&joined[..at], &joined[at + 1..]))
+}
+
+/// The custom resource of a list of Traefik's references.
+fn joined(text: &str) -> Option<IngressPower> {
+    let name = text.trim().strip_suffix(CUSTOM_RESOURCES)?;
+    Some(IngressPower::UsesJoined(name.into()))
+}
+
+/// What an address makes the controller do: HAProxy Ingress takes `svc://NAMESPACE/NAME:PORT` too.
+fn called(address: &str) -> Option<IngressPower> {
+    let (scheme, rest) = address.split_once("://")?;
+    if scheme == "svc" {
+        let (namespace, rest) = rest
+            .split_once('/')
+            .filter(|(first, _)| !first.contains(':'))?;
+        let name = rest.split([':', '/']).next().unwrap_or(rest);
+        return Some(IngressPower::Uses(namespace.into(), name.into()));
+    }
+
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    let host = match host.split_once(']') {
+        Some((address, _)) => address.trim_start_matches('['),
+        None => host.split(':').next().unwrap_or(host),
+    };
+    Some(IngressPower::Calls(host.into()))
+}
+
+/// What the annotation of a controller does, as far as it reaches into the controller.
+fn powers(key: &str, text: &str) -> Vec<IngressPower> {
+    let is_one_of = |ends: &[&str]| ends.iter().any(|end| key.ends_with(end));
+    if is_one_of(&SNIPPETS) {
+        return vec![IngressPower::Snippet];
+    }
+    if is_one_of(&TRAEFIK_REFERENCES) {
+        return text.split(',').filter_map(joined).collect();
+    }
+    if is_one_of(&CALLS) {
+        return called(text).into_iter().collect();
+    }
+    if !is_one_of(&REFERENCES) {
+        return Vec::new();
+    }
+    let named = match key.ends_with("-namespace") {
+        true => Some((text, "*")),
+        false => text.split_once('/'),
+    };
+    let named = named.map(|(namespace, name)| IngressPower::Uses(namespace.into(), name.into()));
+    named.into_iter().collect()
+}
 
 /// The references to other namespaces that an IngressRoute of Traefik makes.
 ///
@@ -79,11 +160,19 @@ pub fn references_of_route<T: TreeValue>(node: &T) -> Vec<ControllerSetting<'_>>
         let named = |key: &'static str| {
             let all = items(route.member(key)).iter();
             all.filter_map(move |one| {
-                let (namespace, name) = (one.member("namespace")?, one.member("name")?);
+                let name = one.member("name")?;
+                let namespace = one.member("namespace");
+                let power = match namespace {
+                    Some(namespace) => Some(IngressPower::Uses(
+                        namespace.text()?.into(),
+                        name.text()?.into(),
+                    )),
+                    None => joined(name.text()?),
+                };
                 Some(ControllerSetting {
                     key,
-                    power: IngressPower::Uses(namespace.text()?.into(), name.text()?.into()),
-                    span: namespace.span(),
+                    power: power?,
+                    span: namespace.unwrap_or(name).span(),
                 })
             })
         };
@@ -105,20 +194,10 @@ pub fn controller_annotations<T: TreeValue>(node: &T) -> Vec<ControllerSetting<'
     let of_controller =
         entries.filter(|(key, _)| CONTROLLERS.iter().any(|prefix| key.starts_with(prefix)));
     of_controller
-        .filter_map(|(key, value)| {
-            let text = value.text().filter(|text| !text.is_empty())?;
-            let power = if SNIPPETS.iter().any(|part| key.ends_with(part)) {
-                IngressPower::Snippet
-            } else if REFERENCES.iter().any(|part| key.ends_with(part)) {
-                let (namespace, name) = match key.ends_with("-namespace") {
-                    true => (text, "*"),
-                    false => text.split_once('/')?,
-                };
-                IngressPower::Uses(namespace.into(), name.into())
-            } else {
-                return None;
-            };
-            Some(ControllerSetting {
+        .flat_map(|(key, value)| {
+            let text = value.text().unwrap_or_default();
+            let powers = powers(key, text).into_iter();
+            powers.map(move |power| ControllerSetting {
                 key,
                 power,
                 span: value.span(),

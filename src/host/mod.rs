@@ -11,7 +11,7 @@ mod skipper;
 mod traefik;
 
 pub use controller::{
-    ControllerSetting, IngressPower, controller_annotations, references_of_route,
+    ControllerSetting, IngressPower, controller_annotations, references_of_route, splits,
 };
 pub use index::HostIndex;
 pub use mentioned::named as mentioned;
@@ -99,6 +99,15 @@ pub fn is_in_cluster(name: &str) -> bool {
         rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
     is_below("svc") || is_below("cluster.local") || name == "kubernetes.default"
+}
+
+/// The namespace of a Service or a Pod that a name of the cluster's DNS stands for.
+pub fn service_namespace(name: &str) -> Option<&str> {
+    let inner = name.strip_suffix(".cluster.local").unwrap_or(name);
+    let inner = inner
+        .strip_suffix(".svc")
+        .or_else(|| inner.strip_suffix(".pod"))?;
+    inner.rsplit('.').next()
 }
 
 /// The hosts that an object names in the fields of its kind; `None` for a kind that names none.

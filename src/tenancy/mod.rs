@@ -49,6 +49,7 @@ pub use namespace::FLOOR_EXTERNAL;
 pub use network::{
     CLUSTER_RANGE, DEFAULT_DENY, EGRESS_ANY, FQDN, INGRESS_ANY, ISOLATION_NONE, NO_SHARED_CLUSTER,
     ONE_SIDED, RANGE_UNDECLARED, UNKNOWN_PEER, UNSELECTABLE_LABEL, metadata_networks,
+    reserved_networks,
 };
 pub use placement::UNKNOWN_CLUSTER;
 pub use platform_namespaces::{PLATFORM_NAME, PlatformNames, usual_platform};
@@ -56,8 +57,8 @@ pub use pod_security::POD_SECURITY;
 pub use prior::{ClaimKey, ClaimKind, Prior};
 pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE, over_ceiling};
 pub use quota::{OVER_TENANT, WITHOUT_EFFECT as QUOTA_WITHOUT_EFFECT};
-pub use roles::{
 pub use recipients::{RECIPIENT_LISTS, RecipientFault, recipient_of_list};
+pub use roles::{
     CATALOGUE, CLUSTER_ADMIN, FLOOR_WRITING, FLOOR_WRITING_ROLE, MANIFESTS_ROLE, RoleLoosening,
     UNKNOWN_ROLE, WILDCARD_ROLE, loosening, role_object,
 };
@@ -163,7 +164,9 @@ rule! {
     /// name a Secret or another object of a namespace that is not the tenant's.
     ///
     /// A Service whose `externalName` is a name of the cluster's DNS in a namespace that is not the
-    /// tenant's.
+    /// tenant's, also a short one (`web.shop`), or an address of the cluster, a node, the controller
+    /// itself or a metadata service; an annotation that makes the controller call such a name
+    /// (`auth-url`, `mirror-target`). A short name in a namespace that another tenant took later stays.
     ///
     /// ## Why it matters
     /// One controller serves all tenants, with its own rights. A rule for every host gets the

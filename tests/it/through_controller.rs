@@ -40,6 +40,17 @@ fn service(name: &str) -> String {
     )
 }
 
+/// The fleet, whose cluster declares its ranges.
+fn with_ranges() -> String {
+    let ranges = "podCIDRs: [10.0.0.0/16]\n      serviceCIDRs: [10.96.0.0/12]";
+    let ranges = ranges.split("\n      ").filter(|range| {
+        let (field, _) = range.split_once(':').expect("a field");
+        !FLEET.contains(field)
+    });
+    let ranges: Vec<String> = ranges.map(|range| format!("      {range}\n")).collect();
+    format!("{FLEET}{}", ranges.concat())
+}
+
 /// A fleet with an object of `evil`, which has the namespaces `evil` and `evil-jobs`.
 fn fleet(manifest: &str) -> Sandbox {
     let of_evil = tenant("evil", "  manifests: [../m/x.yaml]\n")
@@ -47,7 +58,7 @@ fn fleet(manifest: &str) -> Sandbox {
     Sandbox::with(&[
         (
             "tenants/fleet.yaml",
-            &format!("{FLEET}  tenantKinds: {KINDS}\n"),
+            &format!("{}  tenantKinds: {KINDS}\n", with_ranges()),
         ),
         ("tenants/evil.yaml", &of_evil),
         ("tenants/victim.yaml", &tenant("victim", "")),
@@ -117,8 +128,57 @@ fn an_object_that_reaches_beyond_its_tenant_takes_a_waiver() {
         "kubernetes.default.svc",
         "10-0-0-1.victim.pod.cluster.local",
         "victim.svc.cluster.local",
+        "web.victim",
+        "web.victim.",
+        "web.kube-system",
+        "web.monitoring",
+        "web",
+        "localhost",
+        "127.0.0.1",
+        "127.1",
+        "169.254.169.254",
+        "metadata.google.internal",
+        "10.0.3.4",
+        "10.96.0.1",
     ] {
         refused.push(service(name));
+    }
+    const TRAEFIK: &str = "traefik.ingress.kubernetes.io";
+    for (key, value) in [
+        (
+            format!("{NGINX}/auth-url"),
+            "'http://x.victim.svc.cluster.local/auth'",
+        ),
+        (
+            format!("{NGINX}/auth-url"),
+            "'http://u@169.254.169.254:80/'",
+        ),
+        (
+            format!("{NGINX}/mirror-target"),
+            "'https://x.victim.svc:8443$request_uri'",
+        ),
+        (
+            "haproxy-ingress.github.io/auth-url".to_owned(),
+            "'svc://victim/x:80'",
+        ),
+        (
+            format!("{TRAEFIK}/router.middlewares"),
+            "'evil-a@kubernetescrd, victim-auth@kubernetescrd'",
+        ),
+        (
+            format!("{TRAEFIK}/router.middlewares"),
+            "'victim_auth@kubernetescrd'",
+        ),
+        (
+            format!("{TRAEFIK}/router.tls.options"),
+            "'victim-x@kubernetescrd'",
+        ),
+        (
+            format!("{TRAEFIK}/service.serverstransport"),
+            "'victim-x@kubernetescrd'",
+        ),
+    ] {
+        refused.push(ingress(&format!("{key}: {value}"), own_host));
     }
 
     for manifest in &refused {
@@ -176,9 +236,57 @@ fn an_object_of_the_tenants_own_takes_none() {
         service("x.evil.svc.cluster.local"),
         service("x.evil-jobs.svc"),
         service("svc.example"),
+        service("web.evil-jobs"),
+        service("192.0.2.7"),
+        ingress(
+            &format!("{NGINX}/auth-url: 'https://login.own.example/auth?u=$host'"),
+            own_host,
+        ),
+        ingress(
+            "traefik.ingress.kubernetes.io/router.middlewares: 'evil-jobs-auth@kubernetescrd,auth@file'",
+            own_host,
+        ),
     ];
     for manifest in taken {
         let ran = fleet(&manifest).run(&["check"]);
         assert_eq!(ran.code, 0, "{manifest}{}", ran.all());
+    }
+}
+
+/// A Service that stands for `web.shop` since before a tenant took the namespace `shop` stays.
+#[test]
+fn a_namespace_that_a_tenant_takes_later_stops_no_external_name() {
+    let sandbox = fleet(&service("web.shop"));
+    sandbox.run(&["render"]).code(0);
+    sandbox.write("tenants/shop.yaml", tenant("shop", ""));
+    sandbox.run(&["render"]).code(0);
+    sandbox.run(&["check"]).code(0);
+    let sandbox = fleet(&service("web.shop"));
+    sandbox.write("tenants/shop.yaml", tenant("shop", ""));
+    assert!(
+        sandbox
+            .run(&["check"])
+            .code(1)
+            .all()
+            .contains("held: evil\n")
+    );
+}
+
+/// The domains of Traefik's certificates are claims.
+#[test]
+fn a_domain_of_a_certificate_of_traefik_is_a_claim() {
+    for (key, value) in [
+        ("main", "www.victim.example"),
+        ("sans", "a.own.example,www.victim.example"),
+    ] {
+        let key = format!("traefik.ingress.kubernetes.io/router.tls.domains.0.{key}");
+        let sandbox = fleet(&ingress(
+            &format!("{key}: '{value}'"),
+            "host: www.own.example, ",
+        ));
+        let victim = tenant("victim", "  allow: {ingressHosts: [www.victim.example]}\n");
+        sandbox.write("tenants/victim.yaml", victim);
+        let all = sandbox.run(&["check"]).code(1).all();
+        assert!(all.contains("error[tenancy/claimed-twice]"), "{key}: {all}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Findings;
 use crate::graph::Cluster;
-use crate::host::IngressPower;
+use crate::host::{IngressPower, service_namespace, splits};
 use crate::isolation::assumptions::CONTROLLER_CONFIGURATION;
 use crate::isolation::tenant_of;
 
@@ -32,6 +32,38 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                         "the ingress controller refuses {key} of {called}, by which tenant \
                          `{name}` uses `{namespace}/{object}` of {}",
                         cluster.owner_name(cluster.owner(namespace))
+                    ),
+                );
+            }
+            IngressPower::UsesJoined(joined) => {
+                let owners =
+                    splits(joined).filter_map(|(namespace, _)| tenant_of(cluster, namespace));
+                let mut owners = owners.map(|(other, _)| other);
+                if owners.any(|other| other == tenant) {
+                    continue;
+                }
+                out.assume_about(
+                    &CONTROLLER_CONFIGURATION,
+                    format!(
+                        "the ingress controller refuses {key} of {called}, by which tenant \
+                         `{name}` uses `{joined}` of another namespace"
+                    ),
+                );
+            }
+            IngressPower::Calls(host) => {
+                let host = host.trim_end_matches('.').to_ascii_lowercase();
+                let Some(home) = service_namespace(&host) else {
+                    continue;
+                };
+                if tenant_of(cluster, home).is_some_and(|(other, _)| other == tenant) {
+                    continue;
+                }
+                out.assume_about(
+                    &CONTROLLER_CONFIGURATION,
+                    format!(
+                        "the ingress controller refuses {key} of {called}, by which tenant \
+                         `{name}` makes it call `{host}` of {}",
+                        cluster.owner_name(cluster.owner(home))
                     ),
                 );
             }

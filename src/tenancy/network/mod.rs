@@ -15,8 +15,9 @@ mod tests;
 
 pub use builder::{FQDN, UNKNOWN_PEER};
 pub use edges::{NO_SHARED_CLUSTER, ONE_SIDED, UNSELECTABLE_LABEL};
-pub(super) use ranges::reserved_networks;
-pub use ranges::{CLUSTER_RANGE, EGRESS_ANY, INGRESS_ANY, RANGE_UNDECLARED, metadata_networks};
+pub use ranges::{
+    CLUSTER_RANGE, EGRESS_ANY, INGRESS_ANY, RANGE_UNDECLARED, metadata_networks, reserved_networks,
+};
 
 use super::KnownTenants;
 use super::model::{NamedPolicy, NetworkPolicies, Tenant, TenantNamespace};
