@@ -262,7 +262,9 @@ mod tests {
     #[test]
     fn each_spelling_of_a_key_has_one_form() {
         let full = "85d77543b3d624b63cea9e6dbc17301b491b3f21";
-        let same: [(&str, &[&[&str]], &[&str]); 5] = [
+        /// A list, the fields of its items, and what a fleet lists.
+        type Spellings<'a> = (&'a str, &'a [&'a [&'a str]], &'a [&'a str]);
+        let same: [Spellings<'_>; 5] = [
             (
                 "pgp",
                 &[

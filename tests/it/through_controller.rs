@@ -36,7 +36,7 @@ fn service(name: &str) -> String {
     object(
         "Service",
         "",
-        &format!("{{type: ExternalName, externalName: {name}}}"),
+        &format!("{{type: ExternalName, externalName: '{name}'}}"),
     )
 }
 
