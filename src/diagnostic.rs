@@ -292,7 +292,7 @@ mod tests {
 
     rule! {
         /// A rule.
-        pub static REMOVED = "test/removed", Error;
+        pub static REMOVED = "area/fault", Error;
     }
 
     fn finding(source: SourceId, at: u32) -> Diagnostic {
