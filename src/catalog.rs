@@ -63,6 +63,7 @@ pub static RULES: &[&Rule] = &[
     &document::DUPLICATE_KEY,
     &graph::NOT_READ,
     &document::SYNTAX,
+    &document::TEXT_DIRECTION,
     &document::TOO_BIG,
     &document::TOO_DEEP,
     &document::UNSUPPORTED,

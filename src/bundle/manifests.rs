@@ -253,7 +253,9 @@ impl TenantManifests {
         kinds: Vec<String>,
     ) -> Self {
         let read = |(path, id): (&String, &SourceId)| {
-            let (documents, faults) = document::parse_foreign(*id, sources.get(*id));
+            let source = sources.get(*id);
+            let (documents, mut faults) = document::parse_foreign(*id, source);
+            faults.extend(document::turned_text(*id, source));
             (path.clone(), File { documents, faults })
         };
         Self {

@@ -6,6 +6,7 @@
 //! documents that could be read, and the faults.
 
 mod de;
+mod direction;
 mod emit;
 mod lookup;
 mod parse;
@@ -15,6 +16,7 @@ mod repr;
 mod scalar;
 
 pub use de::{Spanned, deserialize};
+pub use direction::{TEXT_DIRECTION, turned_text};
 pub use emit::{emit, emit_documents};
 pub use lookup::KeyIndex;
 pub use parse::{

@@ -211,6 +211,7 @@ impl<T> FileReader<'_, T> {
             true => document::parse(self.file.source, self.source),
             false => document::parse_foreign(self.file.source, self.source),
         };
+        faults.extend(document::turned_text(self.file.source, self.source));
 
         for fault in &mut faults {
             if !is_ours {

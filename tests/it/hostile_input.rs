@@ -1,7 +1,7 @@
 //! Input that is broken or hostile: refused at its place, with exit code 1, and nothing of that
 //! tenant written.
 
-use crate::support::{FLEET, Sandbox, tenant, with_bad};
+use crate::support::{FLEET, Sandbox, tenant, two_tenants, with_bad};
 
 #[track_caller]
 fn refused(bytes: impl AsRef<[u8]>, rule: &str, span: &str) {
@@ -413,6 +413,43 @@ fn no_report_shows_a_character_that_deceives() {
             assert!(!all.contains("\ncluster: yes\n"), "{command:?}: {all}");
         }
     }
+}
+
+/// A character that turns the text around it is a warning, in specs and in verbatim files.
+#[test]
+fn a_character_that_turns_text_is_said_at_its_place() {
+    let config = |value: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x, namespace: a}}\ndata:\n  x: {value}\n"
+        )
+    };
+    let of_a = tenant("a", "  manifests: [../m/x.yaml]\n");
+    for (value, place) in [
+        ("a\u{202e} # b", Some("m/x.yaml:5:7")),
+        ("a # \u{2066}b", Some("m/x.yaml:5:10")),
+        (
+            "'\u{5e9}\u{5dc}\u{5d5}\u{5dd}\u{200f} \u{2764}\u{fe0f}'",
+            None,
+        ),
+        ("\"\\u202e\"", None),
+    ] {
+        let sandbox = two_tenants();
+        sandbox.write("tenants/a.yaml", &of_a);
+        sandbox.write("m/x.yaml", config(value));
+        let ran = sandbox.run(&["check"]).code(0);
+        let says = ran.all().contains("warning[document/text-direction]");
+        assert_eq!(says, place.is_some(), "{value:?}: {}", ran.all());
+        assert!(
+            place.is_none_or(|place| ran.all().contains(place)),
+            "{value:?}: {}",
+            ran.all()
+        );
+    }
+
+    let sandbox = two_tenants();
+    sandbox.write("tenants/a.yaml", format!("# \u{202b}\n{}", tenant("a", "")));
+    let all = sandbox.run(&["check"]).code(0).all();
+    assert!(all.contains("tenants/a.yaml:1:3"), "{all}");
 }
 
 #[test]
