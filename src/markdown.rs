@@ -31,12 +31,17 @@ pub fn cell(text: &str) -> String {
     out
 }
 
-/// A text that Markdown, and HTML within it, shows as it is. No address in it becomes a link.
+/// A text that Markdown, and HTML within it, shows as it is. No address in it becomes a link, and no
+/// `@team` a notification: GitHub and GitLab look for those in what is no code.
 pub fn literal(text: &str) -> String {
     let text = plain(text);
     let mut out = String::with_capacity(text.len());
     let number = text.bytes().take_while(u8::is_ascii_digit).count();
     for (at, c) in text.char_indices() {
+        if c == '@' {
+            out.push_str("<code>@</code>");
+            continue;
+        }
         let means_more = match c {
             // A heading or a list begins so.
             '#' | '-' | '+' | '=' => at == 0,
@@ -77,6 +82,7 @@ mod tests {
             ("role `a`b`", "role &#96;a&#96;b&#96;"),
             ("`a``b`", "&#96;a&#96;&#96;b&#96;"),
             ("`a` [x](y) `b`", "`a` &#91;x&#93;(y) `b`"),
+            ("role `a`@team`b`", "role `a`<code>@</code>team`b`"),
             (
                 "<img> *b* | c\nd",
                 "&#60;img&#62; &#42;b&#42; &#124; c\u{fffd}d",
