@@ -599,3 +599,28 @@ fn an_error_that_holds_nobody_leaves_nobody_out() {
     let says = "held, and left out of the comparison: b\n";
     assert!(ran.err.contains(says), "{}", ran.err);
 }
+
+#[test]
+fn a_folder_with_nothing_to_compare_is_an_error() {
+    let sandbox = two_tenants();
+    sandbox.write("file", "x");
+    sandbox.write(
+        "objects/m.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: a}\n",
+    );
+    sandbox.write(
+        "others/m.yaml",
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: other}\n",
+    );
+    for (folder, says) in [
+        ("missing", "there is no such folder"),
+        ("file", "there is no such folder"),
+        ("/dev/null", "there is no such folder"),
+        ("objects", "has no Namespace object"),
+        ("others", "no tenant that is rendered has a namespace of"),
+    ] {
+        let ran = sandbox.run(&["diff", "--against", folder]).code(2);
+        assert!(ran.err.contains(says), "{folder}: {}", ran.err);
+        assert_eq!(ran.out, "", "{folder}");
+    }
+}

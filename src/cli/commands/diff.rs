@@ -186,6 +186,9 @@ impl DiffInputs {
         let mut after: Objects = rendered.into_values().flatten().collect();
 
         let (theirs, ours) = (homes(&before), homes(&after));
+        if theirs.is_disjoint(&ours) {
+            return Err(nothing_to_compare(folder, &theirs));
+        }
         before.retain(|id, _| ours.contains(home(id)));
         after.retain(|id, _| theirs.contains(home(id)));
 
@@ -382,6 +385,20 @@ fn homes(objects: &Objects) -> BTreeSet<String> {
         .collect()
 }
 
+/// The error of a folder whose namespaces no tenant has.
+fn nothing_to_compare(folder: &Path, theirs: &BTreeSet<String>) -> CliError {
+    let folder = folder.display();
+    CliError::Usage(match theirs.is_empty() {
+        true => format!(
+            "{folder} has no Namespace object: they tell which namespaces are compared; add their manifests"
+        ),
+        false => format!(
+            "no tenant that is rendered has a namespace of {folder}: it has {}",
+            first_few(theirs.iter().map(String::as_str))
+        ),
+    })
+}
+
 /// The objects of each cluster: the platform's, and those of each tenant that is not held.
 fn objects(
     session: &Session,
@@ -474,6 +491,10 @@ fn at_revision(_: &Cli, _: &str, _: Selection) -> Result<Option<OldFleet>, CliEr
 /// The objects of a folder's manifests, as `import` sees them: without patches of overlays, the
 /// last of two with one identity.
 fn from_folder(folder: &Path) -> Result<Objects, CliError> {
+    if !folder.is_dir() {
+        let message = format!("--against {}: there is no such folder", folder.display());
+        return Err(CliError::Usage(message));
+    }
     let disk = DiskStore::new(folder)?;
     let mut sources = SourceMap::default();
     let mut ids = Vec::new();
