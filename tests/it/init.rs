@@ -75,6 +75,8 @@ fn init_new_and_render_make_a_tree() {
         ["new", "tenant", "Shop", "--owner", "group:g"],
         ["new", "tenant", "x", "--owner", "g"],
         ["new", "tenant", "x", "--owner", "group:system:masters"],
+        ["new", "tenant", "monitoring", "--owner", "group:g"],
+        ["new", "tenant", "kube-shop", "--owner", "group:g"],
     ] {
         sandbox.run(&bad).code(2);
     }

@@ -8,6 +8,7 @@ use crate::cli::{CliError, Outcome, output};
 use serde_json::{Map, Value, json};
 use tenantry::document::emit;
 use tenantry::spec::leaf;
+use tenantry::tenancy::{reserved, usual_platform};
 
 /// Writes tenants/NAME.yaml.
 pub fn tenant(cli: &Cli, args: &NewTenantArgs) -> Result<Outcome, CliError> {
@@ -37,6 +38,7 @@ pub fn tenant(cli: &Cli, args: &NewTenantArgs) -> Result<Outcome, CliError> {
 
     let session = Session::open(cli, None)?;
     check_fleet(&session, args)?;
+    check_usual_names(&session, namespaces)?;
 
     let mut spec = Map::new();
     spec.insert("uuid".into(), json!(uuid::Uuid::new_v4().to_string()));
@@ -105,6 +107,28 @@ fn check_fleet(session: &Session, args: &NewTenantArgs) -> Result<(), CliError> 
     match unknown {
         Some(unknown) => Err(no_such_cluster(unknown, &known)),
         None if args.cluster.is_empty() && known.len() > 1 => Err(which_cluster(&known)),
+        None => Ok(()),
+    }
+}
+
+/// Checks that no namespace is a platform's by its name: `check` would hold the tenant.
+fn check_usual_names(session: &Session, namespaces: &[String]) -> Result<(), CliError> {
+    let Some(fleet) = session.resolved.fleet() else {
+        return Ok(());
+    };
+    let listed = fleet.spec.tenant_namespaces.iter().flatten();
+    let listed: Vec<&str> = listed.map(|name| name.as_str()).collect();
+    let whose = |name: &str| {
+        let usual = || usual_platform(name).filter(|_| !listed.contains(&name));
+        reserved(&fleet.spec, name).or_else(|| usual().map(str::to_owned))
+    };
+    let found = namespaces
+        .iter()
+        .find_map(|name| Some((name, whose(name)?)));
+    match found {
+        Some((name, owner)) => Err(CliError::Usage(format!(
+            "the namespace `{name}` is usually one of {owner}: name another with --namespace"
+        ))),
         None => Ok(()),
     }
 }
