@@ -131,10 +131,12 @@ fn is_of_the_cluster(pattern: &HostPattern, tenant: &Tenant) -> bool {
         HostPattern::Name(name) | HostPattern::Below { domain: name, .. } => name,
         HostPattern::Regex(_) | HostPattern::Rest | HostPattern::Unread(_) => return false,
     };
+    if !host::is_in_cluster(name) {
+        return false;
+    }
     let mut own = tenant.on.iter().flat_map(|on| &on.namespaces);
     let home = name.split('.').nth(1);
-    let is_own = home.is_some_and(|home| own.any(|namespace| namespace.name == home));
-    host::is_in_cluster(name) && !is_own
+    !home.is_some_and(|home| own.any(|namespace| namespace.name == home))
 }
 
 /// Reports a host of an object that is over a ceiling of its tenant's profile. Names of Services of the

@@ -124,7 +124,7 @@ fn unknown_resources(limits: &Limits, out: &mut Vec<Diagnostic>) {
             let message = format!("a container has no resource `{key}`");
             out.push(
                 Diagnostic::new(&INVALID_VALUE, amount.key, message)
-                    .fix("cpu, memory, ephemeral-storage, hugepages-SIZE or DOMAIN/NAME"),
+                    .fix("write cpu, memory, ephemeral-storage, hugepages-SIZE or DOMAIN/NAME"),
             );
         }
     }
@@ -175,7 +175,7 @@ fn contradictions(limits: &Limits, resource: &str, out: &mut Vec<Diagnostic>) {
             out.push(
                 Diagnostic::new(&INCONSISTENT, low.span, message)
                     .related(high.span, format!("limits.{high_name}"))
-                    .fix("min ≤ defaultRequest ≤ default ≤ max"),
+                    .fix("keep min ≤ defaultRequest ≤ default ≤ max"),
             );
         }
     }
