@@ -59,6 +59,7 @@ pub fn hosts(route: &str) -> Vec<HostPattern> {
                 None => {
                     let call = format!("{}{behind}", predicate.name);
                     all.push(HostPattern::Unread(call.into()));
+                    break;
                 }
             }
             next = lexer.next();
