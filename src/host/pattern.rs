@@ -2,6 +2,7 @@
 
 use crate::value::Text;
 use jsonschema::PatternOptions;
+use regex_syntax::hir::{Hir, HirKind, Literal, Look};
 use serde_json::json;
 use std::fmt;
 
@@ -71,8 +72,9 @@ impl HostPattern {
         self.matcher().map(|matches| matches(host))
     }
 
-    /// Whether all its hosts lie within a host of a spec, or `*.` and one. A wildcard of more than one
-    /// label, or a regular expression, lies within a wildcard of the same domain or one above it.
+    /// Whether all its hosts lie within a host of a spec, or `*.` and one. A wildcard, of however many
+    /// labels, lies within one of the same domain; a regular expression within one of the domain that
+    /// its matches end in.
     pub fn is_within(&self, outer: &str) -> bool {
         let Some(domain) = outer.strip_prefix("*.") else {
             return matches!(self, Self::Name(name) if name == outer);
@@ -106,25 +108,26 @@ impl HostPattern {
         let Self::Regex(text) = self else {
             return Text::default();
         };
-        let Some(text) = text.strip_suffix('$').filter(|text| !has_choice(text)) else {
-            return Text::default();
-        };
-
-        let mut end: Vec<char> = Vec::new();
-        let mut rest = text.chars().rev().peekable();
-        while let Some(letter) = rest.next() {
-            let escaped = rest.peek() == Some(&'\\');
-            match letter {
-                '.' if escaped => {
-                    rest.next();
-                    end.push('.');
-                }
-                'a'..='z' | '0'..='9' | '-' if !escaped => end.push(letter),
-                _ => break,
-            }
-        }
-        end.iter().rev().collect::<String>().into()
+        let parsed = regex_syntax::Parser::new().parse(text).ok();
+        parsed.map(|hir| literal_end(&hir)).unwrap_or_default()
     }
+}
+
+/// The characters with which each match of an expression ends, up to the end of the text; empty where it
+/// is not known.
+fn literal_end(hir: &Hir) -> Text {
+    let HirKind::Concat(parts) = hir.kind() else {
+        return Text::default();
+    };
+    let is_end = |part: &Hir| matches!(part.kind(), HirKind::Look(Look::End));
+    let Some((_, front)) = parts.split_last().filter(|(last, _)| is_end(last)) else {
+        return Text::default();
+    };
+    let last = front.last().map(Hir::kind);
+    let Some(HirKind::Literal(Literal(bytes))) = last else {
+        return Text::default();
+    };
+    String::from_utf8_lossy(bytes).into_owned().into()
 }
 
 impl fmt::Display for HostPattern {
@@ -136,22 +139,6 @@ impl fmt::Display for HostPattern {
             Self::Rest => f.write_str("*"),
         }
     }
-}
-
-/// Whether a regular expression is a choice of several, outside of any group.
-fn has_choice(text: &str) -> bool {
-    let (mut depth, mut is_escaped) = (0_usize, false);
-    for letter in text.chars() {
-        match letter {
-            _ if is_escaped => is_escaped = false,
-            '\\' => is_escaped = true,
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            '|' if depth == 0 => return true,
-            _ => {}
-        }
-    }
-    false
 }
 
 fn is_below(host: &str, domain: &str, levels: Levels) -> bool {
