@@ -13,6 +13,33 @@ const CIPHERTEXT: &str = "ENC[";
 /// The fields of a Secret that may be encrypted.
 const DATA: [&str; 2] = ["data", "stringData"];
 
+/// The keys of the metadata of SOPS, besides those of recipients.
+///
+/// Source: github.com/getsops/sops, `stores/stores.go`, `Metadata`.
+const METADATA: [&str; 11] = [
+    "shamir_threshold",
+    "lastmodified",
+    "mac",
+    "unencrypted_suffix",
+    "encrypted_suffix",
+    "unencrypted_regex",
+    "encrypted_regex",
+    "unencrypted_comment_regex",
+    "encrypted_comment_regex",
+    "mac_only_encrypted",
+    "version",
+];
+
+/// The keys of an item of any list of recipients, besides those that name it.
+const ITEM: [&str; 6] = [
+    "created_at",
+    "enc",
+    "role",
+    "context",
+    "aws_profile",
+    "version",
+];
+
 /// A key that opens an encrypted object, as the object names it.
 #[derive(Debug)]
 pub(super) struct FileKey {
@@ -116,6 +143,9 @@ pub(super) fn fault(id: &ObjectId, root: &Node) -> Option<Fault> {
         let reason = "Flux does not decrypt it: the `sops` metadata has no `mac` or no recipient";
         return fault(metadata.key_span, reason, "encrypt it again, with `sops`");
     }
+    if let Some((span, reason)) = unread_metadata(&metadata.node) {
+        return fault(span, &reason, "encrypt it again, with `sops`");
+    }
     if let Some(entry) = root
         .at(&["metadata", "annotations"])
         .and_then(|annotations| annotations.entry("kustomize.toolkit.fluxcd.io/decrypt"))
@@ -130,6 +160,67 @@ pub(super) fn fault(id: &ObjectId, root: &Node) -> Option<Fault> {
     let reason = "more of it is encrypted than the values of `data` and `stringData`";
     let fix = "encrypt it with: sops --encrypted-regex '^(data|stringData)$'";
     fault(span, reason, fix)
+}
+
+/// A part of the metadata of SOPS that is not as SOPS writes it. Its readers take keys in any case, and
+/// some of them one item for a list: a recipient could hide there.
+fn unread_metadata(metadata: &Node) -> Option<(Span, String)> {
+    let is_list = |key: &str| RECIPIENT_LISTS.iter().any(|(list, _)| *list == key);
+    let is_group_list = |key: &str| key == "key_groups";
+    for entry in metadata.entries() {
+        let key = &*entry.key;
+        if !is_list(key) && !is_group_list(key) && !METADATA.contains(&key) {
+            return Some((
+                entry.key_span,
+                format!("SOPS has no `{key}` in its metadata"),
+            ));
+        }
+    }
+
+    let no_list = |node: &Node| !matches!(node.value, NodeValue::Seq(_) | NodeValue::Null);
+    let named = metadata.entries().iter();
+    let mut lists = named.filter(|entry| is_list(&entry.key) || is_group_list(&entry.key));
+    if let Some(entry) = lists.find(|entry| no_list(&entry.node)) {
+        return Some((entry.node.span, format!("`sops.{}` is no list", entry.key)));
+    }
+
+    let groups = metadata.get("key_groups").map_or(&[][..], Node::items);
+    let unread = |group| group_faults(group, &is_list);
+    let of_groups = groups.iter().find_map(|group: &Node| {
+        let mut entries = group.entries().iter();
+        let other = entries.find(|entry| !is_list(&entry.key) || no_list(&entry.node));
+        match (&group.value, other) {
+            (NodeValue::Map(_), None) => unread(group),
+            (_, Some(entry)) => Some((
+                entry.key_span,
+                format!("`{}` is no list of recipients", entry.key),
+            )),
+            (_, None) => Some((group.span, "a key group is no mapping".to_owned())),
+        }
+    });
+    of_groups.or_else(|| unread(metadata))
+}
+
+/// An item of a list of recipients that is not as SOPS writes it.
+fn group_faults(group: &Node, is_list: &dyn Fn(&str) -> bool) -> Option<(Span, String)> {
+    let lists = group.entries().iter().filter(|entry| is_list(&entry.key));
+    let mut items = lists.flat_map(|list| list.node.items().iter().map(move |item| (list, item)));
+    items.find_map(|(list, item)| {
+        if !matches!(item.value, NodeValue::Map(_)) {
+            return Some((
+                item.span,
+                format!("an item of `sops.{}` is no mapping", list.key),
+            ));
+        }
+        let fields = RECIPIENT_LISTS.iter().find(|(name, _)| **name == *list.key);
+        let fields = fields.map_or(&[][..], |(_, fields)| *fields);
+        let is_known = |key: &str| fields.contains(&key) || ITEM.contains(&key);
+        let other = item.entries().iter().find(|entry| !is_known(&entry.key))?;
+        Some((
+            other.key_span,
+            format!("SOPS has no `{}` in an item of `{}`", other.key, list.key),
+        ))
+    })
 }
 
 /// The place of the first encrypted value.

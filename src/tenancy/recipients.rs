@@ -83,7 +83,7 @@ fn visible(text: &str) -> Result<&str, RecipientFault> {
     let text = text.trim_matches([' ', '\t', '\n', '\r']);
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return fault(
-            "has characters that are not seen, or are no part of a recipient",
+            "has invisible characters, or some that are no part of a recipient",
             "write it again, in plain characters",
         );
     }
@@ -163,21 +163,22 @@ fn kms(arn: &str) -> Result<String, RecipientFault> {
 
 /// The resource of a key of Google Cloud, without a version.
 fn gcp_kms(resource: &str) -> Result<String, RecipientFault> {
-    let path = segments(resource)?;
-    let parts: Vec<&str> = path.split('/').collect();
-    match parts.get(..8) {
-        Some(
-            [
-                "projects",
-                _,
-                "locations",
-                _,
-                "keyrings",
-                _,
-                "cryptokeys",
-                _,
-            ],
-        ) => Ok(parts[..8].join("/")),
+    // Names of keys and rings that differ in case are two.
+    segments(resource)?;
+    let parts: Vec<&str> = visible(resource)?
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .collect();
+    let is_word = |at: usize, word: &str| {
+        let part: Option<&&str> = parts.get(at);
+        part.is_some_and(|part| part.eq_ignore_ascii_case(word))
+    };
+    let words = ["projects", "locations", "keyRings", "cryptoKeys"];
+    let is_key = (0..4).all(|at| is_word(2 * at, words[at]));
+    match parts.get(1..8).filter(|_| is_key) {
+        Some([project, _, location, _, ring, _, key]) => Ok(format!(
+            "projects/{project}/locations/{location}/keyRings/{ring}/cryptoKeys/{key}"
+        )),
         _ => fault(
             "is no resource of a key of Google Cloud",
             "write projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY",
@@ -190,6 +191,12 @@ fn stated_address(text: &str) -> Result<String, RecipientFault> {
     let (scheme, rest) = text.split_once("://").unwrap_or_default();
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let vault = address(&format!("{scheme}://{host}"))?;
+    if path.trim_matches('/').is_empty() {
+        return fault(
+            "is the address of a vault, and of no key in it",
+            "write https://HOST/v1/ENGINE/keys/KEY, or https://VAULT.vault.azure.net/keys/NAME",
+        );
+    }
     let path = segments(path)?;
     let parts: Vec<&str> = path.split('/').collect();
 
@@ -215,24 +222,31 @@ fn stated_address(text: &str) -> Result<String, RecipientFault> {
     }
 }
 
-/// The address of a vault: the scheme, the host, and a port that is not the scheme's own.
+/// The address of a vault: its host, and a port that is not the scheme's own. One vault may answer by
+/// both schemes.
 fn address(text: &str) -> Result<String, RecipientFault> {
     let text = visible(text)?.trim_end_matches('/').to_ascii_lowercase();
     let (scheme, authority) = text.split_once("://").unwrap_or(("https", &text));
-    let own_port = if scheme == "http" { ":80" } else { ":443" };
-    let authority = authority.strip_suffix(own_port).unwrap_or(authority);
+    let own_port = if scheme == "http" { 80 } else { 443 };
     let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !authority.ends_with(']') => (host, format!(":{port}")),
-        _ => (authority, String::new()),
+        Some((host, "")) => (host, Some(own_port)),
+        Some((host, port)) if !authority.ends_with(']') => (host, port.parse::<u16>().ok()),
+        _ => (authority, Some(own_port)),
     };
-    let host = host.trim_end_matches('.');
+    let (host, port) = match port {
+        None => ("", own_port),
+        Some(port) => (host.trim_end_matches('.'), port),
+    };
     if host.is_empty() || host.contains(['/', '%', '@', '?', '#', '\\']) {
         return fault(
             "has an address that is no scheme, host and port alone",
             "write https://HOST, without a path, a user or escapes",
         );
     }
-    Ok(format!("{scheme}://{host}{port}"))
+    match port == own_port {
+        true => Ok(format!("https://{host}")),
+        false => Ok(format!("https://{host}:{port}")),
+    }
 }
 
 /// A path without empty parts at its ends, and between them.
@@ -307,6 +321,9 @@ mod tests {
                     &["https://vault.acme.org", "sops", "k"],
                     &["https://vault.acme.org:443/", "/sops/", "k"],
                     &["https://vault.acme.org.", "sops/", "k"],
+                    &["https://vault.acme.org:0443", "sops", "k"],
+                    &["https://vault.acme.org:", "sops", "k"],
+                    &["http://vault.acme.org:80", "sops", "k"],
                 ],
                 &[
                     "https://vault.acme.org/v1/sops/keys/k",
@@ -340,6 +357,7 @@ mod tests {
             ("azure_kv", &["https://v.vault.azure.net", "a%6b"]),
             ("hc_vault", &["https://v", "a/../b", "k"]),
             ("hc_vault", &["https://u@v", "b", "k"]),
+            ("hc_vault", &["https://v:port", "b", "k"]),
         ] {
             assert!(recipient_of_list(list, parts).is_err(), "{list} {parts:?}");
         }

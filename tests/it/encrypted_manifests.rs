@@ -419,8 +419,27 @@ fn a_recipient_in_another_spelling_is_the_same() {
         assert!(says, "{unread}: {all}");
     }
 
+    // Readers of SOPS take keys in any case, and one item for a list.
+    for hidden in [
+        "KMS: [{arn: 'arn:aws:kms:eu-west-1:1:key/1', enc: x}]",
+        "kms: [{Arn: 'arn:aws:kms:eu-west-1:1:key/1', Enc: x}]",
+        "Key_Groups: [{kms: [{arn: 'arn:aws:kms:eu-west-1:1:key/1', enc: x}]}]",
+        "key_groups: [{Kms: [{arn: 'arn:aws:kms:eu-west-1:1:key/1', enc: x}]}]",
+        "key_groups: [[a]]",
+        "kms: {arn: 'arn:aws:kms:eu-west-1:1:key/1', enc: x}",
+        "kms: {arn: 'arn:aws:kms:eu-west-1:1:key/1', enc: x}",
+        "kms: [a]",
+    ] {
+        let sandbox = fleet();
+        sandbox.write("tenants/iris-m.yaml", with("iris", hidden));
+        let all = sandbox.run(&["check"]).code(1).all();
+        let says = all.contains("error[bundle/manifest-refused]") && all.contains("held: iris\n");
+        assert!(says, "{hidden}: {all}");
+    }
+
     for list in [
         "sharedRecipients: [491B3F21]",
+        "sharedRecipients: ['https://vault.acme.org']",
         "tenantRecipients: [{tenant: iris, recipients: [my-key]}]",
         "tenantRecipients: [{tenant: iris, recipients: ['arn:aws:kms:eu-west-1:1:alias/x']}]",
     ] {
