@@ -97,6 +97,7 @@ pub fn past_tree(workspace: &Workspace, revision: &str) -> Result<PastTree, CliE
 
     let content = match folder.get_name(LOCK) {
         None => FileContent::Missing,
+        Some(entry) if entry.filemode() == LINK => FileContent::Unreadable("it is a link".into()),
         Some(entry) => blob(&repository, entry.id(), MAX_LOCK),
     };
     let lock = match &content {

@@ -36,7 +36,7 @@ enum LockFile {
     None,
     Text(String),
     /// Nothing that can be read as one, and why.
-    Unreadable(&'static str),
+    Unreadable(String),
 }
 
 impl WrittenTree {
@@ -59,12 +59,16 @@ impl WrittenTree {
             lock: match lock {
                 FileContent::Missing => LockFile::None,
                 FileContent::Bytes(bytes) => String::from_utf8(bytes).map_or(
-                    LockFile::Unreadable("the lock is not UTF-8"),
+                    LockFile::Unreadable("the lock is not UTF-8".into()),
                     LockFile::Text,
                 ),
-                _ => {
-                    LockFile::Unreadable("the lock is a link or a folder, or larger than any lock")
+                FileContent::TooLarge(_) => {
+                    LockFile::Unreadable("the lock is larger than any lock".into())
                 }
+                FileContent::Unreadable(why) => {
+                    LockFile::Unreadable(format!("the lock cannot be read: {why}"))
+                }
+                FileContent::Outside { .. } => LockFile::Unreadable("the lock is a link".into()),
             },
             records,
         }
@@ -120,13 +124,13 @@ fn read_lock(workspace: &Workspace) -> Result<LockFile, CliError> {
         && (!meta.is_file() || meta.len() > MAX_LOCK)
     {
         return Ok(LockFile::Unreadable(
-            "the lock is a link or a folder, or larger than any lock",
+            "the lock is a link or a folder, or larger than any lock".into(),
         ));
     }
 
     match bounded::read(&path, MAX_LOCK) {
         Ok(bytes) => Ok(String::from_utf8(bytes).map_or(
-            LockFile::Unreadable("the lock is not UTF-8"),
+            LockFile::Unreadable("the lock is not UTF-8".into()),
             LockFile::Text,
         )),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(LockFile::None),
