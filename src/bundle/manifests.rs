@@ -485,8 +485,12 @@ impl VerbatimObject<'_> {
             return Ok(());
         }
 
-        let fix =
-            format!("remove it, or, if the kind has a namespace, add {name} to fleet.tenantKinds");
+        let fix = match id.group.is_empty() {
+            true => "remove it".to_owned(),
+            false => format!(
+                "remove it, or, if the kind has a namespace, add {name} to fleet.tenantKinds"
+            ),
+        };
         let message = format!("`{id}` is of a kind that tenants may not have");
         self.refuse(&MANIFEST_NOT_ALLOWED, message, fix)
     }

@@ -211,7 +211,8 @@ impl<T> FileReader<'_, T> {
             true => document::parse(self.file.source, self.source),
             false => document::parse_foreign(self.file.source, self.source),
         };
-        faults.extend(document::turned_text(self.file.source, self.source));
+        let turned = document::turned_text(self.file.source, self.source);
+        faults.extend(turned.filter(|_| is_ours));
 
         for fault in &mut faults {
             if !is_ours {

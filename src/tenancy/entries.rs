@@ -1,6 +1,7 @@
 //! Entries of the fleet's lists that change nothing.
 
 use super::names::reserved;
+use super::platform_namespaces::usual_platform;
 use super::roles::loosening;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::source::Span;
@@ -11,7 +12,7 @@ rule! {
     ///
     /// ## What it finds
     /// In `tenantClusterRoles`: `view`, a pattern, and a role that takes a waiver in any case. In
-    /// `tenantNamespaces`: a namespace that is reserved. In `tenantRecipients`: a tenant that does not
+    /// `tenantNamespaces`: a namespace that is reserved, and one that no platform usually has. In `tenantRecipients`: a tenant that does not
     /// exist.
     ///
     /// ## Why it matters
@@ -40,11 +41,15 @@ pub(super) fn check(fleet: &FleetSpec, exists: impl Fn(&str) -> bool, out: &mut 
     }
 
     for namespace in fleet.tenant_namespaces.iter().flatten() {
-        if let Some(owner) = reserved(fleet, namespace.as_str()) {
-            let reason = format!("the namespace belongs to {owner}");
-            let name = namespace.as_str();
-            out.push(finding("tenantNamespaces", name, namespace.span, &reason));
-        }
+        let name = namespace.as_str();
+        let reason = match reserved(fleet, name) {
+            Some(owner) => format!("the namespace belongs to {owner}"),
+            None if usual_platform(name).is_none() => {
+                "tenants may take the namespace without an entry".to_owned()
+            }
+            None => continue,
+        };
+        out.push(finding("tenantNamespaces", name, namespace.span, &reason));
     }
 
     for given in fleet.tenant_recipients.iter().flatten() {

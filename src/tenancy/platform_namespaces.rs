@@ -42,7 +42,7 @@ const fn names(of: &'static str, names: &'static [&'static str]) -> UsualNamespa
 /// that [`super::reserved`] knows: of Kubernetes, OpenShift, Flux and Argo CD.
 ///
 /// Source: the project's installation guide, at the address that the row ends with.
-static USUAL: [UsualNamespaces; 68] = [
+static USUAL: [UsualNamespaces; 79] = [
     // Networks and meshes.
     names(
         "Calico (docs.tigera.io)",
@@ -166,6 +166,20 @@ static USUAL: [UsualNamespaces; 68] = [
     names("TopoLVM (topolvm/topolvm)", &["topolvm-system"]),
     names("Trident (docs.netapp.com/us-en/trident)", &["trident"]),
     names("Velero (velero.io/docs)", &["velero"]),
+    names("Cilium (docs.cilium.io)", &["cilium"]),
+    names("Datadog (docs.datadoghq.com/containers)", &["datadog"]),
+    names("Dynatrace (docs.dynatrace.com)", &["dynatrace"]),
+    names("Gloo (docs.solo.io)", &["gloo-system"]),
+    names("Kuma (kuma.io/docs)", &["kuma-system"]),
+    names("Portworx (docs.portworx.com)", &["portworx"]),
+    names(
+        "Sealed Secrets (github.com/bitnami-labs/sealed-secrets)",
+        &["sealed-secrets"],
+    ),
+    names("SPIRE (spiffe.io/docs)", &["spire"]),
+    names("StackRox (docs.stackrox.io)", &["stackrox"]),
+    names("Tailscale (tailscale.com/kb)", &["tailscale"]),
+    names("Teleport (goteleport.com/docs)", &["teleport"]),
     // Operators and engines.
     names(
         "Actions Runner Controller (docs.github.com/actions)",
@@ -310,6 +324,17 @@ pub fn usual_platform(name: &str) -> Option<&'static str> {
     };
     let row = USUAL.iter().find(|row| row.names.iter().any(&is_it))?;
     Some(row.of)
+}
+
+/// Whose a namespace is by its name, if not a tenant's: a reserved one, or a usual one of a platform that
+/// the fleet does not give to tenants.
+pub fn platform_owner(fleet: &FleetSpec, name: &str) -> Option<String> {
+    if let Some(owner) = reserved(fleet, name) {
+        return Some(owner);
+    }
+    let mut given = fleet.tenant_namespaces.iter().flatten();
+    let usual = usual_platform(name).filter(|_| !given.any(|given| given.as_str() == name))?;
+    Some(format!("the platform's {usual}"))
 }
 
 /// Reports each namespace of a tenant that is the platform's by its name, unless the fleet lists it or

@@ -589,7 +589,7 @@ fn what_no_server_applies_is_refused_in_files_and_in_templates() {
         "- name: prod\n",
         "- name: prod\n  tenantKinds: [policy/Eviction, autoscaling/Scale, \
          authentication.k8s.io/TokenRequest, authorization.k8s.io/LocalSubjectAccessReview, \
-         core/Binding, storage.k8s.io/CSIStorageCapacity, events.k8s.io/Evnt, \
+         storage.k8s.io/CSIStorageCapacity, events.k8s.io/Evnt, \
          extensions/Ingress, metrics.k8s.io/PodMetrics, snapshot.storage.k8s.io/VolumeSnapshot]\n",
     );
     for (version, kind, reason, fix) in [
@@ -607,7 +607,6 @@ fn what_no_server_applies_is_refused_in_files_and_in_templates() {
             REQUEST,
             "remove it",
         ),
-        ("v1", "Binding", REQUEST, "remove it"),
         (
             "storage.k8s.io/v9",
             "CSIStorageCapacity",

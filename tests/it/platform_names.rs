@@ -99,6 +99,7 @@ fn an_entry_of_the_fleet_that_changes_nothing_is_a_warning() {
         ("tenantClusterRoles: [metrics-reader]", false),
         ("tenantNamespaces: [kube-system]", true),
         ("tenantNamespaces: [vault]\n  reserved: [vault]", true),
+        ("tenantNamespaces: [shop]", true),
         ("tenantNamespaces: [vault]", false),
         (
             "tenantRecipients: [{tenant: nobody, recipients: [age1x]}]",

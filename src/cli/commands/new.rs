@@ -8,7 +8,7 @@ use crate::cli::{CliError, Outcome, output};
 use serde_json::{Map, Value, json};
 use tenantry::document::emit;
 use tenantry::spec::leaf;
-use tenantry::tenancy::{reserved, usual_platform};
+use tenantry::tenancy::platform_owner;
 
 /// Writes tenants/NAME.yaml.
 pub fn tenant(cli: &Cli, args: &NewTenantArgs) -> Result<Outcome, CliError> {
@@ -38,7 +38,7 @@ pub fn tenant(cli: &Cli, args: &NewTenantArgs) -> Result<Outcome, CliError> {
 
     let session = Session::open(cli, None)?;
     check_fleet(&session, args)?;
-    check_usual_names(&session, namespaces)?;
+    check_platform_names(&session, namespaces)?;
 
     let mut spec = Map::new();
     spec.insert("uuid".into(), json!(uuid::Uuid::new_v4().to_string()));
@@ -111,23 +111,22 @@ fn check_fleet(session: &Session, args: &NewTenantArgs) -> Result<(), CliError> 
     }
 }
 
-/// Checks that no namespace is a platform's by its name: `check` would hold the tenant.
-fn check_usual_names(session: &Session, namespaces: &[String]) -> Result<(), CliError> {
+/// Checks that no namespace is a platform's by its name: `check` would hold the tenant. What a fleet's own
+/// naming makes of a name is for `check` to say.
+fn check_platform_names(session: &Session, namespaces: &[String]) -> Result<(), CliError> {
     let Some(fleet) = session.resolved.fleet() else {
         return Ok(());
     };
-    let listed = fleet.spec.tenant_namespaces.iter().flatten();
-    let listed: Vec<&str> = listed.map(|name| name.as_str()).collect();
-    let whose = |name: &str| {
-        let usual = || usual_platform(name).filter(|_| !listed.contains(&name));
-        reserved(&fleet.spec, name).or_else(|| usual().map(str::to_owned))
-    };
-    let found = namespaces
+    if fleet.spec.naming.is_some() {
+        return Ok(());
+    }
+    let owner = |name| platform_owner(&fleet.spec, name);
+    match namespaces
         .iter()
-        .find_map(|name| Some((name, whose(name)?)));
-    match found {
+        .find_map(|name| Some((name, owner(name)?)))
+    {
         Some((name, owner)) => Err(CliError::Usage(format!(
-            "the namespace `{name}` is usually one of {owner}: name another with --namespace"
+            "the name of the namespace `{name}` belongs to {owner}: name another with --namespace"
         ))),
         None => Ok(()),
     }
