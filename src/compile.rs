@@ -534,7 +534,7 @@ fn render_and_place<T: ObjectForm>(
         let prior = resolved.lock.prior(&options.removable, &foreign);
         let tenancy = &mut resolved.tenancy;
         bundle::claim_hosts(tenancy, manifests, sources, &prior, findings);
-        bundle::check_external_names(tenancy, &fleet.spec, manifests, sources, &prior, findings);
+        bundle::check_called_names(tenancy, &fleet.spec, manifests, sources, &prior, findings);
         bundle::claim_keys(tenancy, fleet, manifests, sources, &prior, findings);
     }
 

@@ -1,27 +1,33 @@
-//! Services that stand for a name or an address of the fleet: what one document alone does not show.
+//! Names and addresses of the fleet that objects make a controller call: what one document alone does
+//! not show.
 
 use super::manifests::TenantManifests;
-use super::reached_name::{address, plain};
 use crate::diagnostic::Diagnostic;
 use crate::document::Node;
+use crate::host::{IngressPower, controller_annotations, splits};
 use crate::kube::ObjectId;
-use crate::source::SourceMap;
+use crate::source::{SourceMap, Span};
 use crate::spec::fleet::FleetSpec;
+use crate::spec::leaf::Cidr;
 use crate::tenancy::model::Tenant;
-use crate::tenancy::{ClaimKey, Prior, THROUGH_CONTROLLER, Tenancy, reserved, usual_platform};
+use crate::tenancy::{
+    ClaimKey, Prior, THROUGH_CONTROLLER, Tenancy, address_of_name, namespace_of_short_name,
+    platform_owner,
+};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The tenants that have each namespace, by the cluster and the name.
-type Homes<'a> = BTreeMap<(usize, &'a str), BTreeSet<&'a str>>;
+type Holders<'a> = BTreeMap<(usize, &'a str), BTreeSet<&'a str>>;
 
-/// Reports each `externalName` without a waiver that is an address in a range of a cluster of its
-/// tenant, or two labels of which the second is a namespace of the platform or another tenant.
+/// Reports each name without a waiver that an object makes a controller call, and that is an address in
+/// a range of a cluster of its tenant, or a short name in a namespace of the platform or of another
+/// tenant; and each custom resource that is named by a namespace of theirs.
 ///
 /// A controller completes a short name by its own search list, so that `web.shop` is
-/// `web.shop.svc.cluster.local`. A Service that was rendered with the name before stays, whichever
+/// `web.shop.svc.cluster.local`. An object that was rendered with the name before stays, whichever
 /// namespace another tenant takes: no tenant stops another so.
-pub fn check_external_names(
+pub fn check_called_names(
     tenancy: &Tenancy,
     fleet: &FleetSpec,
     manifests: &TenantManifests,
@@ -29,54 +35,89 @@ pub fn check_external_names(
     prior: &Prior<'_>,
     out: &mut Vec<Diagnostic>,
 ) {
-    let mut homes = Homes::new();
+    let mut holders = Holders::new();
     for tenant in tenancy.tenants.iter().chain(&tenancy.failing) {
         for on in &tenant.on {
             for namespace in &on.namespaces {
-                let of_home = homes.entry((on.cluster, &namespace.name)).or_default();
-                of_home.insert(&tenant.name.value);
+                let known = holders.entry((on.cluster, &namespace.name)).or_default();
+                known.insert(&tenant.name.value);
             }
         }
     }
 
     for tenant in &tenancy.tenants {
-        let check = NameCheck {
-            tenant,
-            fleet,
-            manifests,
-            prior,
-            homes: &homes,
-        };
+        let check = NameCheck::new(tenant, fleet, manifests, prior, &holders);
         for document in manifests.documents(tenant, sources) {
             let Ok(id) = ObjectId::of(&document.root) else {
                 continue;
             };
-            let Some(name) = external_name(&id, &document.root) else {
-                continue;
-            };
-            let Some(reason) = check.reason(&id, name) else {
-                continue;
-            };
-
             let owner = &tenant.name.value;
-            let object = format!("Service/{}/{}", id.namespace, id.name);
+            let object = format!("{}/{}/{}", id.kind, id.namespace, id.name);
+            let found = called_names(&id, &document.root);
+            let mut found = found
+                .iter()
+                .filter_map(|called| Some((called, check.reason(&id, called)?)));
+            let Some((called, reason)) = found.next() else {
+                continue;
+            };
             if tenancy.permits.permits(&THROUGH_CONTROLLER, owner, &object) {
                 continue;
             }
-            let message = format!("`{id}` stands for {reason}");
+
+            let message = format!("`{id}` {reason}");
             let fix = format!(
-                "name a host outside of the cluster, in full, or write a Waiver of `{}` for {object}",
+                "{}, or write a Waiver of `{}` for {object}",
+                called.fix(),
                 THROUGH_CONTROLLER.id
             );
-            let finding = Diagnostic::new(&THROUGH_CONTROLLER, name.span, message);
+            let span = called.span.unwrap_or(document.root.span);
+            let finding = Diagnostic::new(&THROUGH_CONTROLLER, span, message);
             out.push(finding.fix(fix).tenant(owner));
         }
     }
 }
 
-fn external_name<'a>(id: &ObjectId, root: &'a Node) -> Option<&'a Node> {
+/// What an object makes a controller call or use.
+struct CalledName {
+    name: String,
+    span: Option<Span>,
+    /// Whether it is a custom resource as `NAMESPACE-NAME`.
+    is_joined: bool,
+}
+
+impl CalledName {
+    fn fix(&self) -> &'static str {
+        match self.is_joined {
+            true => "name a resource whose name tells its namespace",
+            false => "name a host outside of the cluster, in full; if it is one, end it with a dot",
+        }
+    }
+}
+
+fn called_names(id: &ObjectId, root: &Node) -> Vec<CalledName> {
     let is_service = id.group.is_empty() && id.kind == "Service";
-    root.at(&["spec", "externalName"]).filter(|_| is_service)
+    let external = root.at(&["spec", "externalName"]).filter(|_| is_service);
+    let external = external.and_then(|node| {
+        Some(CalledName {
+            name: node.as_str()?.to_owned(),
+            span: Some(node.span),
+            is_joined: false,
+        })
+    });
+    let settings = controller_annotations(root).into_iter();
+    let of_settings = settings.filter_map(|setting| {
+        let (name, is_joined) = match setting.power {
+            IngressPower::Calls(host) => (host, false),
+            IngressPower::UsesJoined(joined) => (joined, true),
+            IngressPower::Snippet | IngressPower::Uses(..) => return None,
+        };
+        Some(CalledName {
+            name: name.to_string(),
+            span: setting.span,
+            is_joined,
+        })
+    });
+    external.into_iter().chain(of_settings).collect()
 }
 
 struct NameCheck<'a> {
@@ -84,68 +125,107 @@ struct NameCheck<'a> {
     fleet: &'a FleetSpec,
     manifests: &'a TenantManifests,
     prior: &'a Prior<'a>,
-    homes: &'a Homes<'a>,
+    holders: &'a Holders<'a>,
+    /// The ranges of the tenant's clusters, each with its field.
+    ranges: Vec<(&'static str, &'a Cidr, IpNet)>,
+    /// The tenant's own namespaces.
+    own: BTreeSet<&'a str>,
 }
 
-impl NameCheck<'_> {
-    /// What a name stands for, if the tenant may not have it.
-    fn reason(&self, id: &ObjectId, node: &Node) -> Option<String> {
-        let name = plain(node.as_str()?);
-        if let Some(address) = address(&name) {
-            let is_within = |cidr: &str| {
-                let net: Option<IpNet> = cidr.parse().ok();
-                net.is_some_and(|net| net.contains(&address))
-            };
-            let ranges = self.tenant.on.iter().flat_map(|on| {
-                let ranges = self.fleet.clusters[on.cluster].own_ranges();
-                ranges.map(|(field, cidrs)| (field, cidrs.iter().flatten()))
-            });
-            let mut found = ranges.filter_map(|(field, mut cidrs)| {
-                let cidr = cidrs.find(|cidr| is_within(cidr.as_str()))?;
-                Some(format!(
-                    "`{address}`, an address of the {field} {}",
-                    cidr.value
-                ))
-            });
-            return found.next();
+impl<'a> NameCheck<'a> {
+    fn new(
+        tenant: &'a Tenant,
+        fleet: &'a FleetSpec,
+        manifests: &'a TenantManifests,
+        prior: &'a Prior<'a>,
+        holders: &'a Holders<'a>,
+    ) -> Self {
+        let clusters = tenant.on.iter().map(|on| &fleet.clusters[on.cluster]);
+        let ranges = clusters.flat_map(|cluster| {
+            let fields = cluster.own_ranges().into_iter();
+            fields.flat_map(|(field, cidrs)| {
+                let cidrs = cidrs.iter().flatten();
+                cidrs
+                    .filter_map(move |cidr| Some((field, &cidr.value, cidr.as_str().parse().ok()?)))
+            })
+        });
+        let own = tenant.on.iter().flat_map(|on| &on.namespaces);
+        Self {
+            tenant,
+            fleet,
+            manifests,
+            prior,
+            holders,
+            ranges: ranges.collect(),
+            own: own.map(|namespace| namespace.name.as_str()).collect(),
         }
+    }
 
-        let (_, home) = name
-            .split_once('.')
-            .filter(|(_, rest)| !rest.contains('.'))?;
-        let mut own = self.tenant.on.iter().flat_map(|on| &on.namespaces);
-        if own.any(|namespace| namespace.name == home) {
-            return None;
-        }
-        if reserved(self.fleet, home).is_some() || usual_platform(home).is_some() {
+    /// What an object does by a name, as a predicate, if the tenant may not have it.
+    fn reason(&self, id: &ObjectId, called: &CalledName) -> Option<String> {
+        let name = &called.name;
+        if called.is_joined {
+            let mut owners = splits(name)
+                .filter_map(|(namespace, _)| Some((namespace, self.owner(id, called, namespace)?)));
+            let (namespace, owner) = owners.next()?;
             return Some(format!(
-                "`{name}`, a Service of the platform's namespace `{home}` to a controller"
+                "uses `{name}`, which may be an object of the namespace `{namespace}` of {owner}"
             ));
         }
-        let mut clusters = self.tenant.on.iter().map(|on| on.cluster);
-        let other = clusters.find_map(|cluster| self.other_tenant(cluster, home, id, &name))?;
+
+        if let Some(address) = address_of_name(name) {
+            let mut ranges = self.ranges.iter();
+            let (field, cidr, _) = ranges.find(|(_, _, net)| net.contains(&address))?;
+            return Some(format!(
+                "stands for `{address}`, an address of the {field} {cidr}"
+            ));
+        }
+        let namespace = namespace_of_short_name(name)?;
+        let owner = self.owner(id, called, &namespace)?;
         Some(format!(
-            "`{name}`, a Service of `{other}` to a controller: it has the namespace `{home}`"
+            "stands for `{name}`, which a controller may take for a Service of {owner}, who has the \
+             namespace `{namespace}`"
         ))
     }
 
-    /// The other tenant that has a namespace, unless the Service was rendered before.
+    /// Who has a namespace that is not the tenant's, unless the object was rendered with the name before.
+    fn owner(&self, id: &ObjectId, called: &CalledName, namespace: &str) -> Option<String> {
+        if self.own.contains(namespace) {
+            return None;
+        }
+        let mut clusters = self.tenant.on.iter().map(|on| on.cluster);
+        let other = clusters.find_map(|cluster| self.other_tenant(cluster, namespace, id, called));
+        let other = other.map(|tenant| format!("`{tenant}`"));
+        let is_given = || {
+            let mut clusters = self.tenant.on.iter().map(|on| on.cluster);
+            clusters.any(|cluster| self.holders.contains_key(&(cluster, namespace)))
+        };
+        other.or_else(|| platform_owner(self.fleet, namespace).filter(|_| !is_given()))
+    }
+
+    /// The other tenant that has a namespace.
     fn other_tenant(
         &self,
         cluster: usize,
-        home: &str,
+        namespace: &str,
         id: &ObjectId,
-        name: &str,
+        called: &CalledName,
     ) -> Option<String> {
-        let last = self.manifests.last.of(cluster, id).iter();
-        let mut last = last.filter_map(|old| external_name(id, old)?.as_str());
-        if last.any(|old| plain(old) == name) {
-            return None;
-        }
-        let key = ClaimKey::namespace(self.fleet.clusters[cluster].name.as_str(), home);
-        let declared = self.homes.get(&(cluster, home)).into_iter().flatten();
+        let key = ClaimKey::namespace(self.fleet.clusters[cluster].name.as_str(), namespace);
+        let declared = self
+            .holders
+            .get(&(cluster, namespace))
+            .into_iter()
+            .flatten();
         let mut holders = declared.copied().chain(self.prior.holders(&key));
         let own = self.tenant.name.value.as_str();
-        holders.find(|holder| *holder != own).map(str::to_owned)
+        let other = holders.find(|holder| *holder != own)?;
+
+        let mut rendered = self.manifests.last.of(cluster, id).iter();
+        let is_old = rendered.any(|old| {
+            let mut names = called_names(id, old).into_iter();
+            names.any(|old| old.name == called.name)
+        });
+        (!is_old).then(|| other.to_owned())
     }
 }

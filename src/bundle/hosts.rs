@@ -135,19 +135,30 @@ fn is_of_the_cluster(pattern: &HostPattern, tenant: &Tenant) -> bool {
         return false;
     }
     let mut own = tenant.on.iter().flat_map(|on| &on.namespaces);
-    let home = name.split('.').nth(1);
+    let home = host::service_namespace(name);
     !home.is_some_and(|home| own.any(|namespace| namespace.name == home))
 }
 
-/// Reports a host of an object that is over a ceiling of its tenant's profile. Names of Services of the
-/// tenant are not bounded.
+/// Reports a host of an object that is over a ceiling of its tenant's profile. Names of Services in the
+/// tenant's namespaces, short ones too, are not bounded: certificates hold them.
 fn over_ceilings(
     id: &ObjectId,
     pattern: &HostPattern,
     span: Span,
     tenant: &Tenant,
 ) -> Option<Diagnostic> {
-    let is_of_service = matches!(pattern, HostPattern::Name(name) if host::is_in_cluster(name));
+    let is_own = |namespace: &str| {
+        let mut own = tenant.on.iter().flat_map(|on| &on.namespaces);
+        own.any(|own| own.name == namespace)
+    };
+    let is_of_service = match pattern {
+        HostPattern::Name(name) => {
+            let short = name.split_once('.');
+            host::is_in_cluster(name) || short.is_none_or(|(_, namespace)| is_own(namespace))
+        }
+        HostPattern::Below { domain, .. } => host::is_in_cluster(domain),
+        HostPattern::Regex(_) | HostPattern::Rest | HostPattern::Unread(_) => false,
+    };
     let mut ceilings = tenant.host_ceilings.iter();
     let ceiling = ceilings
         .find(|bounds| !bounds.iter().any(|bound| pattern.is_within(bound)))

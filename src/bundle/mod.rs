@@ -6,12 +6,11 @@ mod durations;
 mod floor;
 mod sops;
 mod unappliable;
-mod reached_name;
 mod through_controller;
 mod definitions;
 mod manifests;
 mod hosts;
-mod external_names;
+mod called_names;
 mod file_keys;
 pub mod object;
 pub mod schemas;
@@ -20,10 +19,10 @@ mod template;
 mod templates;
 
 pub use builtin::{builtin_profiles, builtin_templates};
+pub use called_names::check_called_names;
 pub use definitions::{
     CustomDefinitions, DEFINITION, DEFINITION_NOT_READ, DefinitionFault, DefinitionFile,
 };
-pub use external_names::check_external_names;
 pub use file_keys::claim_keys;
 pub use floor::FLOOR_MISSING;
 pub use hosts::claim_hosts;

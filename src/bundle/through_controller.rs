@@ -1,12 +1,12 @@
 //! Verbatim objects by which an ingress controller serves, configures or reaches more than is the
 //! tenant's.
 
-use super::reached_name::forbidden;
 use crate::document::TreeValue;
 use crate::host::{self, ControllerSetting, HostPattern, HostUse, IngressPower, splits};
 use crate::kube::ObjectId;
 use crate::kube::labels::{items, text};
 use crate::source::Span;
+use crate::tenancy::forbidden_name;
 
 /// How an object reaches beyond its tenant through an ingress controller.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ fn external_name<T: TreeValue>(
         return None;
     }
     let node = root.member("spec")?.member("externalName")?;
-    let reason = forbidden(node.text()?, is_own)?;
+    let reason = forbidden_name(node.text()?, is_own)?;
     Some(ControllerReach {
         span: node.span(),
         reason: format!("stands for {reason}"),
@@ -67,7 +67,7 @@ fn setting<T: TreeValue>(
         IngressPower::Snippet => true,
         IngressPower::Uses(namespace, _) => !is_own(namespace),
         IngressPower::UsesJoined(joined) => !splits(joined).any(|(namespace, _)| is_own(namespace)),
-        IngressPower::Calls(host) => forbidden(host, is_own).is_some(),
+        IngressPower::Calls(host) => forbidden_name(host, is_own).is_some(),
     };
     let found = settings.find(reaches)?;
     let reason = match &found.power {
@@ -88,7 +88,7 @@ fn setting<T: TreeValue>(
             found.key
         ),
         IngressPower::Calls(host) => {
-            let called = forbidden(host, is_own).unwrap_or_default();
+            let called = forbidden_name(host, is_own).unwrap_or_default();
             format!(
                 "makes the controller call `{host}`, {called} (`{}`)",
                 found.key

@@ -66,6 +66,16 @@ const REFERENCES: [&str; 14] = [
 /// Parts of the keys of annotations that hold an address that the controller calls.
 const CALLS: [&str; 2] = ["/auth-url", "/mirror-target"];
 
+/// Variables of nginx that stand for a path, or for what follows one.
+const PATH_VARIABLES: [&str; 6] = [
+    "$request_uri",
+    "$escaped_request_uri",
+    "$uri",
+    "$document_uri",
+    "$is_args",
+    "$args",
+];
+
 /// Ends of the keys of annotations of Traefik that name custom resources as
 /// `NAMESPACE-NAME@kubernetescrd`, with commas between them.
 ///
@@ -119,6 +129,10 @@ fn called(address: &str) -> Option<IngressPower> {
     }
 
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let path = PATH_VARIABLES
+        .iter()
+        .filter_map(|name| authority.find(name));
+    let authority = &authority[..path.min().unwrap_or(authority.len())];
     let host = authority.rsplit('@').next().unwrap_or(authority);
     let host = match host.split_once(']') {
         Some((address, _)) => address.trim_start_matches('['),
@@ -195,8 +209,8 @@ pub fn controller_annotations<T: TreeValue>(node: &T) -> Vec<ControllerSetting<'
         entries.filter(|(key, _)| CONTROLLERS.iter().any(|prefix| key.starts_with(prefix)));
     of_controller
         .flat_map(|(key, value)| {
-            let text = value.text().unwrap_or_default();
-            let powers = powers(key, text).into_iter();
+            let text = value.text().filter(|text| !text.is_empty());
+            let powers = text.into_iter().flat_map(|text| powers(key, text));
             powers.map(move |power| ControllerSetting {
                 key,
                 power,

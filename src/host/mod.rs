@@ -204,9 +204,16 @@ fn ingress<'a, T: TreeValue>(node: &'a T, spec: Option<&'a T>) -> Vec<NamedHost<
     }
 
     // Of an issuer of its own namespace, the certificate is worth as much as the tenant itself.
+    let annotation = |key: &str| {
+        let annotations = node.member("metadata")?.member("annotations")?;
+        annotations.member(key)?.text()
+    };
+    let is_of_platform = |key, own| annotation(key).is_some_and(|text| text != own);
     let certified = ["cert-manager.io/cluster-issuer", "kubernetes.io/tls-acme"]
         .iter()
-        .any(|key| has(key));
+        .any(|key| has(key))
+        || is_of_platform("cert-manager.io/issuer-kind", "Issuer")
+        || is_of_platform("cert-manager.io/issuer-group", "cert-manager.io");
     if certified {
         let certificates = items(spec.and_then(|spec| spec.member("tls"))).iter();
         let hosts = certificates.flat_map(|entry| items(entry.member("hosts")));
@@ -326,7 +333,7 @@ fn certificate<T: TreeValue>(spec: Option<&T>) -> Vec<NamedHost<'_>> {
     // A whole subject, as RFC 4514 writes it: `O=x,CN=a.org`.
     let subject = field("literalSubject");
     let parts = subject.and_then(TreeValue::text).unwrap_or_default();
-    let common = parts.split(',').filter_map(|part| {
+    let common = parts.split([',', '+']).filter_map(|part| {
         let (key, name) = part.split_once('=')?;
         let is_common = key.trim().eq_ignore_ascii_case("CN");
         let pattern = is_common.then(|| HostPattern::parse(name, Levels::One))?;

@@ -7,6 +7,7 @@ mod capacity;
 pub mod claims;
 mod definitions;
 mod recipients;
+mod reached_name;
 mod fleet;
 mod floor;
 mod limits;
@@ -52,11 +53,12 @@ pub use network::{
     reserved_networks,
 };
 pub use placement::UNKNOWN_CLUSTER;
-pub use platform_namespaces::{PLATFORM_NAME, PlatformNames, usual_platform};
+pub use platform_namespaces::{PLATFORM_NAME, PlatformNames, platform_owner, usual_platform};
 pub use pod_security::POD_SECURITY;
 pub use prior::{ClaimKey, ClaimKind, Prior};
 pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE, over_ceiling};
 pub use quota::{OVER_TENANT, WITHOUT_EFFECT as QUOTA_WITHOUT_EFFECT};
+pub use reached_name::{address_of_name, forbidden_name, namespace_of_short_name};
 pub use recipients::{RECIPIENT_LISTS, RecipientFault, recipient_of_list};
 pub use roles::{
     CATALOGUE, CLUSTER_ADMIN, FLOOR_WRITING, FLOOR_WRITING_ROLE, MANIFESTS_ROLE, RoleLoosening,
@@ -165,8 +167,9 @@ rule! {
     ///
     /// A Service whose `externalName` is a name of the cluster's DNS in a namespace that is not the
     /// tenant's, also a short one (`web.shop`), or an address of the cluster, a node, the controller
-    /// itself or a metadata service; an annotation that makes the controller call such a name
-    /// (`auth-url`, `mirror-target`). A short name in a namespace that another tenant took later stays.
+    /// itself or a metadata service; an annotation that makes the controller call such a name, or a host
+    /// that the request chooses (`auth-url`, `mirror-target`); `NAMESPACE-NAME@kubernetescrd` that may be
+    /// an object of another tenant. A name in a namespace that another tenant took later stays.
     ///
     /// ## Why it matters
     /// One controller serves all tenants, with its own rights. A rule for every host gets the

@@ -1,7 +1,7 @@
 //! Names by which a controller would reach the cluster, a node, itself or a metadata service.
 
+use super::reserved_networks;
 use crate::host::{is_in_cluster, service_namespace};
-use crate::tenancy::reserved_networks;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The names of metadata services, besides their addresses.
@@ -16,16 +16,38 @@ const METADATA: [&str; 5] = [
     "metadata.tencentyun.com",
 ];
 
+/// Variables of nginx that stand for the host of the request, which is one that the object serves.
+const OWN_HOST: [&str; 4] = ["$host", "$http_host", "$best_http_host", "$server_name"];
+
+/// The dots from which on a resolver takes a name for a full one first: the `ndots` of a pod.
+///
+/// Source: kubernetes.io/docs/concepts/services-networking/dns-pod-service.
+const FULL_NAME_DOTS: usize = 5;
+
 /// A name in lower case, without the dot of the root.
-pub(super) fn plain(name: &str) -> String {
+fn plain(name: &str) -> String {
     name.trim().trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// The namespace that a resolver in a pod would look a short name up in: `shop` for `web.shop` and
+/// `db-0.db.shop`. `None` for a full name, such as one that ends in a dot.
+pub fn namespace_of_short_name(name: &str) -> Option<String> {
+    let is_full = name.trim().ends_with('.');
+    let name = plain(name);
+    let dots = name.matches('.').count();
+    let is_short = !is_full && (1..FULL_NAME_DOTS).contains(&dots) && !name.contains('$');
+    let (_, last) = name.rsplit_once('.').filter(|_| is_short)?;
+    address_of_name(&name).is_none().then(|| last.to_owned())
 }
 
 /// Why a tenant's object may not make a controller call a name, as the end of a sentence; `None` if it
 /// may. `is_own` says which namespaces are the tenant's.
-pub(super) fn forbidden(name: &str, is_own: &dyn Fn(&str) -> bool) -> Option<&'static str> {
+pub fn forbidden_name(name: &str, is_own: &dyn Fn(&str) -> bool) -> Option<&'static str> {
     let name = plain(name);
-    if let Some(address) = address(&name) {
+    if name.contains('$') {
+        return (!OWN_HOST.contains(&&*name)).then_some("a host that the request chooses");
+    }
+    if let Some(address) = address_of_name(&name) {
         return of_address(address);
     }
 
@@ -36,7 +58,7 @@ pub(super) fn forbidden(name: &str, is_own: &dyn Fn(&str) -> bool) -> Option<&'s
     if METADATA.contains(&&*name) {
         return Some("a metadata service");
     }
-    if !name.contains(['.', '$']) {
+    if !name.contains('.') {
         return Some("a Service of the controller's own namespace");
     }
     let home = service_namespace(&name);
@@ -65,8 +87,12 @@ fn of_address(address: IpAddr) -> Option<&'static str> {
 /// The address that a name is, in any spelling that resolvers take: `127.1`, `0x7f000001`.
 ///
 /// Source: `inet_aton` of POSIX.
-pub(super) fn address(name: &str) -> Option<IpAddr> {
-    let name = name.trim_start_matches('[').trim_end_matches(']');
+pub fn address_of_name(name: &str) -> Option<IpAddr> {
+    let name = name
+        .trim()
+        .trim_end_matches('.')
+        .trim_start_matches('[')
+        .trim_end_matches(']');
     let address = name.parse().ok();
     let address = address.or_else(|| old_spelling(name).map(IpAddr::V4))?;
     Some(address.to_canonical())
@@ -104,13 +130,13 @@ mod tests {
     #[test]
     fn an_address_is_read_in_each_spelling() {
         for name in ["127.0.0.1", "127.1", "0x7f.1", "2130706433", "017700000001"] {
-            assert_eq!(address(name), Some([127, 0, 0, 1].into()), "{name}");
+            assert_eq!(address_of_name(name), Some([127, 0, 0, 1].into()), "{name}");
         }
         for name in ["a.org", "1.2.3.4.5", "256.1.1.1", "", "7.example"] {
-            assert_eq!(address(name), None, "{name}");
+            assert_eq!(address_of_name(name), None, "{name}");
         }
         assert_eq!(
-            address("[::ffff:169.254.169.254]"),
+            address_of_name("[::ffff:169.254.169.254]"),
             Some([169, 254, 169, 254].into())
         );
     }

@@ -129,7 +129,7 @@ fn an_object_that_reaches_beyond_its_tenant_takes_a_waiver() {
         "10-0-0-1.victim.pod.cluster.local",
         "victim.svc.cluster.local",
         "web.victim",
-        "web.victim.",
+        "db-0.db.victim",
         "web.kube-system",
         "web.monitoring",
         "web",
@@ -156,6 +156,25 @@ fn an_object_that_reaches_beyond_its_tenant_takes_a_waiver() {
         (
             format!("{NGINX}/mirror-target"),
             "'https://x.victim.svc:8443$request_uri'",
+        ),
+        (
+            format!("{NGINX}/mirror-target"),
+            "'https://x.victim.svc$request_uri'",
+        ),
+        (
+            format!("{NGINX}/mirror-target"),
+            "'http://db-0.db.victim:80$request_uri'",
+        ),
+        (
+            format!("{NGINX}/auth-url"),
+            "'http://169.254.169.254$request_uri'",
+        ),
+        (format!("{NGINX}/auth-url"), "'http://$arg_h/'"),
+        (format!("{NGINX}/auth-url"), "'http://web.victim:8080/'"),
+        (format!("{NGINX}/auth-url"), "'http://10.96.4.7:8080/'"),
+        (
+            format!("{TRAEFIK}/router.middlewares"),
+            "'evil-jobs-auth@kubernetescrd,victim-jobs-auth@kubernetescrd'",
         ),
         (
             "haproxy-ingress.github.io/auth-url".to_owned(),
@@ -237,6 +256,16 @@ fn an_object_of_the_tenants_own_takes_none() {
         service("x.evil-jobs.svc"),
         service("svc.example"),
         service("web.evil-jobs"),
+        service("web.victim."),
+        ingress(&format!("{NGINX}/configuration-snippet: ''"), own_host),
+        ingress(
+            &format!("{NGINX}/auth-url: 'https://$host/oauth2/auth'"),
+            own_host,
+        ),
+        ingress(
+            &format!("{NGINX}/mirror-target: 'https://mirror.example.org$request_uri'"),
+            own_host,
+        ),
         service("192.0.2.7"),
         ingress(
             &format!("{NGINX}/auth-url: 'https://login.own.example/auth?u=$host'"),
@@ -269,6 +298,22 @@ fn a_namespace_that_a_tenant_takes_later_stops_no_external_name() {
             .code(1)
             .all()
             .contains("held: evil\n")
+    );
+}
+
+/// The namespace of a custom resource may be read in two ways: `evil-web` and `evil` both stand before
+/// `evil-web-auth`.
+#[test]
+fn a_resource_that_may_be_another_tenants_takes_a_waiver() {
+    let annotation =
+        "traefik.ingress.kubernetes.io/router.middlewares: 'evil-web-auth@kubernetescrd'";
+    let sandbox = fleet(&ingress(annotation, "host: www.own.example, "));
+    sandbox.run(&["check"]).code(0);
+    sandbox.write("tenants/other.yaml", tenant("evil-web", ""));
+    let all = sandbox.run(&["check"]).code(1).all();
+    assert!(
+        all.contains("held: evil\n") && all.contains("of `evil-web`"),
+        "{all}"
     );
 }
 

@@ -280,3 +280,67 @@ fn the_hosts_of_verbatim_objects_lie_within_the_ceiling() {
         }
     }
 }
+
+/// What a certificate of a tenant's own Service holds is no host that a ceiling bounds.
+#[test]
+fn names_of_the_tenants_services_are_its_own() {
+    let profile = "apiVersion: tenantry.dev/v1alpha1\nkind: Profile\nmetadata: {name: bounded}\nspec:\n  \
+                   extends: restricted\n  ceiling: {allow: {ingressHosts: ['*.own.example']}}\n";
+    for (names, is_own) in [
+        (
+            "etcd, etcd.evil, etcd.evil.svc, etcd.evil.svc.cluster.local, localhost",
+            true,
+        ),
+        ("'*.web.evil.svc.cluster.local', '*.evil.svc'", true),
+        ("web.evil.a.svc.cluster.local", false),
+        ("www.own.example, etcd.other", false),
+    ] {
+        let certificate = format!(
+            "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {{name: x, namespace: evil}}\n\
+             spec: {{secretName: x, issuerRef: {{name: x, kind: ClusterIssuer}}, dnsNames: [{names}]}}\n"
+        );
+        let sandbox = fleet("www.a.example", &certificate);
+        sandbox.write("tenants/profiles/bounded.yaml", profile);
+        let kinds = sandbox.read("tenants/fleet.yaml");
+        let kinds = kinds.replace(
+            "tenantKinds: [",
+            "tenantKinds: [cert-manager.io/Certificate, ",
+        );
+        sandbox.write("tenants/fleet.yaml", kinds);
+        let evil = tenant("evil", "  manifests: [../m/x.yaml]\n");
+        sandbox.write("tenants/evil.yaml", format!("{evil}  profile: bounded\n"));
+        let ran = sandbox.run(&["check"]);
+        assert_eq!(ran.code, i32::from(!is_own), "{names}: {}", ran.all());
+    }
+}
+
+/// An issuer of the platform certifies what an Ingress names, however the annotations name it.
+#[test]
+fn a_certificate_by_the_platforms_issuer_is_a_claim() {
+    for (annotations, is_claim) in [
+        ("cert-manager.io/issuer: own", false),
+        (
+            "cert-manager.io/issuer: own, cert-manager.io/issuer-kind: Issuer",
+            false,
+        ),
+        (
+            "cert-manager.io/issuer: own, cert-manager.io/issuer-kind: ClusterIssuer",
+            true,
+        ),
+        ("cert-manager.io/cluster-issuer: own", true),
+    ] {
+        let manifest = object("Ingress", "evil", "www.evil.example")
+            .replace(
+                "namespace: evil}",
+                &format!("namespace: evil, annotations: {{{annotations}}}}}"),
+            )
+            .replace("spec: {", "spec: {tls: [{hosts: [www.a.example]}], ");
+        let ran = fleet("www.a.example", &manifest).run(&["check"]);
+        assert_eq!(
+            ran.code,
+            i32::from(is_claim),
+            "{annotations}: {}",
+            ran.all()
+        );
+    }
+}
