@@ -7,7 +7,7 @@ use tenantry::compile::{InputFiles, RenderOptions, emit, resolve};
 use tenantry::source::{Source, SourceMap};
 use tenantry::spec::SpecFile;
 use tenantry::tenancy::Context;
-use tenantry::tree::Layout;
+use tenantry::tree::{IgnoreFiles, Layout};
 
 const FLEET: &str = "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\n\
                      spec: {clusters: [{name: prod}]}\n";
@@ -40,6 +40,7 @@ fuzz_target!(|text: &str| {
         tenants: Vec::new(),
         clusters: Vec::new(),
         removable: Vec::new(),
+        ignored: IgnoreFiles::default(),
         version: "0.0.0".into(),
     };
     let compiled = emit::<ObjectText>(&mut resolved, &sources, &TenantManifests::default(), &options);
