@@ -143,7 +143,8 @@ impl ArgoCd {
         Ran::of(command.output().expect("argocd starts"))
     }
 
-    /// An Application of Argo CD's namespace, with its status; null where there is none.
+    /// Reads an Application of Argo CD's namespace, with its status. The value is null if the namespace has
+    /// no such Application.
     pub fn application(&self, name: &str) -> Value {
         let args = ["get", "application", name, "-n", "argocd", "-o", "json"];
         let ran = self.plane.kubectl(&args);
