@@ -193,14 +193,13 @@ impl<'a> NameCheck<'a> {
         if self.own.contains(namespace) {
             return None;
         }
-        let mut clusters = self.tenant.on.iter().map(|on| on.cluster);
-        let other = clusters.find_map(|cluster| self.other_tenant(cluster, namespace, id, called));
-        let other = other.map(|tenant| format!("`{tenant}`"));
-        let is_given = || {
-            let mut clusters = self.tenant.on.iter().map(|on| on.cluster);
-            clusters.any(|cluster| self.holders.contains_key(&(cluster, namespace)))
-        };
-        other.or_else(|| platform_owner(self.fleet, namespace).filter(|_| !is_given()))
+        let clusters = || self.tenant.on.iter().map(|on| on.cluster);
+        let other = clusters().find_map(|at| self.other_tenant(at, namespace, id, called));
+        if let Some(tenant) = other {
+            return Some(format!("`{tenant}`"));
+        }
+        let is_given = clusters().any(|at| self.holders.contains_key(&(at, namespace)));
+        platform_owner(self.fleet, namespace).filter(|_| !is_given)
     }
 
     /// The other tenant that has a namespace.

@@ -134,9 +134,7 @@ fn is_of_the_cluster(pattern: &HostPattern, tenant: &Tenant) -> bool {
     if !host::is_in_cluster(name) {
         return false;
     }
-    let mut own = tenant.on.iter().flat_map(|on| &on.namespaces);
-    let home = host::service_namespace(name);
-    !home.is_some_and(|home| own.any(|namespace| namespace.name == home))
+    !host::service_namespace(name).is_some_and(|namespace| tenant.has_namespace(namespace))
 }
 
 /// Reports a host of an object that is over a ceiling of its tenant's profile. Names of Services in the
@@ -147,14 +145,11 @@ fn over_ceilings(
     span: Span,
     tenant: &Tenant,
 ) -> Option<Diagnostic> {
-    let is_own = |namespace: &str| {
-        let mut own = tenant.on.iter().flat_map(|on| &on.namespaces);
-        own.any(|own| own.name == namespace)
-    };
     let is_of_service = match pattern {
         HostPattern::Name(name) => {
             let short = name.split_once('.');
-            host::is_in_cluster(name) || short.is_none_or(|(_, namespace)| is_own(namespace))
+            host::is_in_cluster(name)
+                || short.is_none_or(|(_, namespace)| tenant.has_namespace(namespace))
         }
         HostPattern::Below { domain, .. } => host::is_in_cluster(domain),
         HostPattern::Regex(_) | HostPattern::Rest | HostPattern::Unread(_) => false,

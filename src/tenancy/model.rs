@@ -246,6 +246,12 @@ impl Tenant {
     pub fn on(&self, cluster: usize) -> Option<&OnCluster> {
         self.on.iter().find(|on| on.cluster == cluster)
     }
+
+    /// Whether a namespace is the tenant's on any cluster.
+    pub fn has_namespace(&self, name: &str) -> bool {
+        let mut own = self.on.iter().flat_map(|on| &on.namespaces);
+        own.any(|namespace| namespace.name == name)
+    }
 }
 
 /// The values that templates see; docs/templates.md lists them.
